@@ -1,0 +1,26 @@
+# Everything from nothing: `make repro` runs the main job on the embedded demo, `make test` the checks.
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: setup repro test
+
+repro: setup
+	dvc repro
+
+test: setup
+	ruff format --check .
+	ruff check .
+	mypy
+	pytest
+
+setup: $(VENV)/.complete
+
+# uv is many times faster than pip; where it cannot be had, pip does the same
+$(VENV)/.complete: requirements.txt
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/pip install --quiet uv==0.13.9 \
+	&& $(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python \
+	    $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) -r requirements.txt \
+	|| $(VENV)/bin/pip install -r requirements.txt
+	touch $@

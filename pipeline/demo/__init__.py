@@ -1,0 +1,1 @@
+"""The embedded demo: rendered videos of people doing six actions, in two domains."""

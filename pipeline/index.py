@@ -1,0 +1,72 @@
+"""A domain's index: its videos, and apart from them, its labels.
+
+videos.csv carries no label, so a stage that reads it alone can learn nothing from labels.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+from pipeline import tables
+
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class Video:
+    """One video, or a segment of one, without its label.
+
+    key     unique in the domain          path   POSIX, below the domain's root
+    start, stop  seconds, or None         split  "train" or "test"
+    sha256  of the file's bytes
+    """
+
+    key: str
+    path: str
+    start: float | None
+    stop: float | None
+    split: Split
+    sha256: str
+
+
+def write_videos(path: Path, videos: Iterable[Video]) -> None:
+    """Writes videos.csv, a row a video."""
+    columns = [field.name for field in fields(Video)]
+    tables.write(path, [asdict(video) for video in videos], columns)
+
+
+def read_videos(path: Path) -> list[Video]:
+    """Reads videos.csv."""
+    return [
+        Video(
+            key=row["key"],
+            path=row["path"],
+            start=float(row["start"]) if row["start"] else None,
+            stop=float(row["stop"]) if row["stop"] else None,
+            split="train" if row["split"] == "train" else "test",
+            sha256=row["sha256"],
+        )
+        for row in tables.read(path)
+    ]
+
+
+def write_labels(path: Path, labels: Mapping[str, str]) -> None:
+    """Writes labels.csv, a row a labelled video."""
+    rows = [{"key": key, "label": label} for key, label in sorted(labels.items())]
+    tables.write(path, rows, ["key", "label"])
+
+
+def read_labels(path: Path) -> dict[str, str]:
+    """Reads labels.csv: key -> class name; empty for an unlabelled domain."""
+    return {row["key"]: row["label"] for row in tables.read(path)}
+
+
+def write_classes(path: Path, labels: Iterable[str]) -> None:
+    """Writes classes.csv: the domain's class names alone, sorted."""
+    tables.write(path, [{"class": name} for name in sorted(set(labels))], ["class"])
+
+
+def read_classes(path: Path) -> list[str]:
+    """Reads classes.csv."""
+    return [row["class"] for row in tables.read(path)]

@@ -1,0 +1,59 @@
+"""Which classes a task has, and which videos carry a label of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipeline.errors import UserError
+from pipeline.index import Video
+
+
+def task_classes(
+    wanted: Sequence[str] | None, source: Sequence[str], target: Sequence[str]
+) -> tuple[str, ...]:
+    """The classes of a task, sorted: those wanted, else those that both domains have.
+
+    A target without labels leaves all of the source's.
+
+    Raises UserError: fewer than 2, or one that the source lacks.
+    """
+    chosen = sorted(set(wanted or set(source) & set(target or source)))
+    absent = sorted(set(chosen) - set(source))
+    if absent:
+        raise UserError(
+            f"task.classes: the source has no class {', '.join(absent)}; "
+            f"it has {', '.join(sorted(source))}"
+        )
+    if len(chosen) < 2:
+        raise UserError(
+            f"task: source and target share {len(chosen)} classes, at least 2 are needed; "
+            f"source: {', '.join(source) or 'none'}; target: {', '.join(target) or 'none'}"
+        )
+    return tuple(chosen)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Some videos and their classes: keys, and numbers (n,) int64 in [0, c)."""
+
+    keys: tuple[str, ...]
+    numbers: Tensor
+
+
+def of_classes(
+    videos: Sequence[Video], labels: Mapping[str, str], classes: Sequence[str]
+) -> Labelled:
+    """The videos whose label is one of `classes`, in order."""
+    number = {name: position for position, name in enumerate(classes)}
+    keys = tuple(video.key for video in videos if labels.get(video.key) in number)
+    return Labelled(keys, torch.tensor([number[labels[key]] for key in keys], dtype=torch.long))
+
+
+def of_split(videos: Sequence[Video], split: str) -> list[Video]:
+    """The videos of one split, in order. Raises UserError if it has none."""
+    chosen = [video for video in videos if video.split == split]
+    if not chosen:
+        raise UserError(f"the index lists no {split} video; a task needs both splits")
+    return chosen

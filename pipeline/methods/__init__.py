@@ -1,0 +1,18 @@
+"""The methods of adaptation. A new one: a file here, a line in `METHODS`, its tests exist."""
+
+from collections.abc import Callable
+
+from pipeline.methods.method import Batch, Memory, Method, Weights
+from pipeline.methods.mtran import Mtran, mtran_without_mra, mtran_without_tra
+from pipeline.methods.shot import Shot
+from pipeline.methods.source_only import SourceOnly
+
+METHODS: dict[str, Callable[[Weights], Method]] = {
+    "source_only": lambda weights: SourceOnly(),
+    "shot": Shot,
+    "mtran": Mtran,
+    "mtran_without_mra": mtran_without_mra,
+    "mtran_without_tra": mtran_without_tra,
+}
+
+__all__ = ["METHODS", "Batch", "Memory", "Method", "Weights"]

@@ -1,0 +1,86 @@
+"""MTRAN: SHOT, and mixed videos that are moved towards the surer one of each pair. Source-free.
+
+"Relative Alignment Network for Source-Free Multimodal Video Domain Adaptation", ACM MM 2022. A pair
+is mixed clip by clip, in both modalities alike; the features and the clip relations of the mixed
+video are moved to the mixture of the pair's own, with a slightly larger share of the surer video.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from pipeline.features import Features
+from pipeline.losses import (
+    mix,
+    mixing_factors,
+    multimodal_relative_alignment,
+    temporal_relative_alignment,
+)
+from pipeline.methods.method import Batch, Memory, Network, Weights
+from pipeline.methods.pairs import paired_batches
+from pipeline.methods.shot import clustering, remember
+from pipeline.network import Output
+
+
+@dataclass(frozen=True)
+class Mtran:
+    """Eq. 13: SHOT's terms + lambda2 * multimodal + lambda3 * temporal relative alignment.
+
+    A term of weight 0 is not computed; with lambda2 = lambda3 = 0 this is SHOT, step by step.
+    """
+
+    weights: Weights
+
+    def remember(self, predictions: Output) -> Memory:
+        """Pseudo-labels, and the videos of high and low confidence."""
+        return remember(predictions)
+
+    def batches(
+        self, memory: Memory, batch_size: int, generator: torch.Generator
+    ) -> Iterator[Batch]:
+        """Every video once, as pairs of one of high and one of low confidence."""
+        return paired_batches(memory, batch_size, self.weights.alpha, generator)
+
+    def losses(
+        self, model: Network, features: Features, batch: Batch, memory: Memory
+    ) -> dict[str, Tensor]:
+        """SHOT's terms on the real videos, then alignment of the mixed ones."""
+        videos = batch.videos
+        real = model(features.rgb[videos], features.flow[videos])
+        terms = clustering(real.logits, memory.pseudo_labels[videos], self.weights.lambda1)
+        if self.weights.lambda2 or self.weights.lambda3:
+            terms |= self._alignment(model, features, batch, real)
+        return terms
+
+    def _alignment(
+        self, model: Network, features: Features, batch: Batch, real: Output
+    ) -> dict[str, Tensor]:
+        pairs = len(batch.high)
+        high, low = real.part(slice(None, pairs)), real.part(slice(pairs, None))
+        clip_share, target_share = mixing_factors(batch.draws, self.weights.tau)
+        synthetic = model(
+            mix(features.rgb[batch.high], features.rgb[batch.low], clip_share),
+            mix(features.flow[batch.high], features.flow[batch.low], clip_share),
+        )
+        terms = {}
+        if self.weights.lambda2:
+            terms["multimodal_alignment"] = self.weights.lambda2 * multimodal_relative_alignment(
+                synthetic.features, high.features, low.features, target_share
+            )
+        if self.weights.lambda3:
+            terms["temporal_alignment"] = self.weights.lambda3 * temporal_relative_alignment(
+                synthetic.relations, high.relations, low.relations, target_share
+            )
+        return terms
+
+
+def mtran_without_mra(weights: Weights) -> Mtran:
+    """The paper's ablation "w/o MRA": no multimodal relative alignment."""
+    return Mtran(replace(weights, lambda2=0.0))
+
+
+def mtran_without_tra(weights: Weights) -> Mtran:
+    """The paper's ablation "w/o TRA": no temporal relative alignment."""
+    return Mtran(replace(weights, lambda3=0.0))

@@ -1,0 +1,47 @@
+"""Batches of pairs: a video of high confidence and one of low confidence, drawn at random."""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from pipeline.methods.method import Batch, Memory
+
+
+def paired_batches(
+    memory: Memory, batch_size: int, alpha: float, generator: torch.Generator
+) -> Iterator[Batch]:
+    """Every video once, in batches of half high and half low confidence (MTRAN, section 3.4).
+
+    The last batch may be smaller. Of an odd number of videos one of low confidence, another each
+    epoch, is left out. Random numbers come from the CPU whatever the device of `memory`.
+
+    Args:
+        memory: n videos split into halves.
+        batch_size: videos a batch, at least 2; an odd one counts as one less.
+        alpha: of the draws' distribution Beta(alpha, alpha).
+        generator: on the CPU; used up the same way whatever the losses are.
+    """
+    device = memory.high.device
+    pairs = len(memory.high)
+    high = memory.high[torch.randperm(pairs, generator=generator).to(device)]
+    low = memory.low[torch.randperm(len(memory.low), generator=generator).to(device)[:pairs]]
+    draws = symmetric_beta(pairs, alpha, generator).to(device)
+    for start in range(0, pairs, batch_size // 2):
+        chosen = slice(start, start + batch_size // 2)
+        yield Batch(high[chosen], low[chosen], draws[chosen])
+
+
+def symmetric_beta(count: int, alpha: float, generator: torch.Generator) -> Tensor:
+    """Draws of Beta(alpha, alpha), float32 (count,), from two uniform numbers each.
+
+    Bailey's polar method for Student's t with 2 alpha degrees of freedom (Mathematics of
+    Computation 62, 1994), and X = (1 + t / sqrt(2 alpha + t^2)) / 2. Exact for any alpha > 0 and
+    without rejection; PyTorch's own Beta takes no generator.
+    """
+    uniform = torch.rand(2, count, dtype=torch.float64, generator=generator)
+    radius = (1 - uniform[0]) ** (1 / alpha)  # (0, 1]
+    cosine = (2 * math.pi * uniform[1]).cos()
+    spread = (1 - radius) * cosine.square()
+    return ((1 + cosine.sign() * (spread / (radius + spread)).sqrt()) / 2).float()

@@ -1,0 +1,48 @@
+"""Where things are, below the project's top folder; dvc.yaml names the same paths."""
+
+from pathlib import Path
+
+MODELS = Path("models")
+SOURCE_MODEL = MODELS / "source"
+ADAPTED_MODEL = MODELS / "adapted"
+RESULTS = Path("results")
+
+
+def raw(domain: str) -> Path:
+    """A domain's videos: a folder, or a link to one."""
+    return Path("data/raw") / domain
+
+
+def videos(domain: str) -> Path:
+    """The domain's videos, without labels."""
+    return Path("data/index") / domain / "videos.csv"
+
+
+def labels(domain: str) -> Path:
+    """The labels of its videos; only `pretrain` (source) and `evaluate` (target) read them."""
+    return Path("data/index") / domain / "labels.csv"
+
+
+def classes(domain: str) -> Path:
+    """The names of its classes."""
+    return Path("data/index") / domain / "classes.csv"
+
+
+def frames(domain: str) -> Path:
+    """Shards of decoded frames."""
+    return Path("data/frames") / domain
+
+
+def flow(domain: str) -> Path:
+    """Shards of coded optical flow."""
+    return Path("data/flow") / domain
+
+
+def features(domain: str) -> Path:
+    """The feature store."""
+    return Path("data/features") / domain
+
+
+def backbone(name: str) -> Path:
+    """The weights of a backbone."""
+    return MODELS / name

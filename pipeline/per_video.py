@@ -1,0 +1,115 @@
+"""What decode, flow and features share: do what is missing for each video, tell what failed."""
+
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import engine, shards
+from pipeline.errors import UserError
+from pipeline.index import Video
+from pipeline.staging import Staging
+
+
+@dataclass(frozen=True)
+class Job:
+    """A video, and the fingerprint of what is to be computed for it."""
+
+    video: Video
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """Work on a job whose result goes straight into the staging store."""
+
+    compute: Callable[[Job], bytes]
+    staging: Staging
+
+    def __call__(self, job: Job) -> None:
+        self.staging.write(job.fingerprint, self.compute(job))
+
+
+@dataclass(frozen=True)
+class Entries:
+    """The finished work of a stage for a domain, an entry a video."""
+
+    staging: Staging
+    jobs: Sequence[Job]
+
+    def read(self) -> Iterator[tuple[Job, bytes]]:
+        """Each job and its result."""
+        for job in self.jobs:
+            yield job, self.staging.path(job.fingerprint).read_bytes()
+
+    def publish(self, folder: Path, provenance: Mapping[str, Any]) -> None:
+        """Writes the results as shards."""
+        files = {
+            job.video.key: (job.fingerprint, self.staging.path(job.fingerprint))
+            for job in self.jobs
+        }
+        shards.publish(folder, files, provenance=provenance)
+
+
+Fill = Callable[[Staging, Sequence[Job]], Sequence[engine.Failure[Job]]]
+
+
+def by_processes(compute: Callable[[Job], bytes], workers: int | None) -> Fill:
+    """`compute` runs in several processes, a video each."""
+
+    def fill(staging: Staging, todo: Sequence[Job]) -> Sequence[engine.Failure[Job]]:
+        label = f"{staging.stage} {staging.domain}"
+        return engine.run(_Stored(compute, staging), todo, label=label, workers=workers)
+
+    return fill
+
+
+@contextmanager
+def staged(stage: str, domain: str, jobs: Sequence[Job], fill: Fill) -> Iterator[Entries]:
+    """Does the jobs that have no entry in the staging store, then lends all entries to publish.
+
+    Raises UserError with a table of the videos that cannot be used, after all others are done.
+    """
+    if not jobs:
+        raise UserError(
+            f"{stage} {domain}: the domain's index lists no video; see data/raw/{domain}"
+        )
+    staging = Staging(stage, domain)
+    with staging.lock():
+        todo = [job for job in jobs if not staging.path(job.fingerprint).exists()]
+        print(f"{stage} {domain}: {len(todo)} videos to do, {len(jobs) - len(todo)} done before")
+        failures = fill(staging, todo)
+        if failures:
+            reasons = {failure.item.video.key: failure.reason for failure in failures}
+            raise UserError(_table(staging, reasons, len(jobs)))
+        yield Entries(staging, jobs)
+        staging.prune({job.fingerprint for job in jobs})
+
+
+def _table(staging: Staging, reasons: dict[str, str], total: int) -> str:
+    """What is wrong with each video, and the lines of params.yaml that leave them out."""
+    width = min(60, max(len(key) for key in reasons))
+    rows = []
+    for key, reason in sorted(reasons.items()):
+        first, *more = textwrap.wrap(reason, 76)
+        rows += [f"  {key:<{width}}  {first}", *(f"  {'':<{width}}  {line}" for line in more)]
+    skip = [f"      {_quoted(key)}: {_quoted(reason)}" for key, reason in sorted(reasons.items())]
+    return "\n".join(
+        [
+            f"{staging.stage} {staging.domain}: {len(reasons)} of {total} videos cannot be used; "
+            f"the other {total - len(reasons)} are done and kept.",
+            *rows,
+            "Replace these files, or leave them out in params.yaml:",
+            "  domains:",
+            f"    {staging.domain}:",
+            "     skip:",
+            *skip,
+        ]
+    )
+
+
+def _quoted(text: str) -> str:
+    """A YAML string in single quotes."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,100 @@
+"""Containers of one file a video: tens of zip shards in place of thousands of small files.
+
+A video's shard follows from a hash of its key, so adding videos rewrites few shards and leaves
+the bytes of the others alone: DVC neither stores nor pushes those again. The number of shards is
+the smallest power of two that keeps them below `LIMIT` on average; a doubling splits each in two.
+
+Each shard is a plain, uncompressed zip: `shard.json` (provenance, and the fingerprint of every
+entry) and one Matroska file a video. Any unzip program opens it.
+"""
+
+import json
+import math
+import zipfile
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pipeline import atomic
+from pipeline.errors import UserError
+from pipeline.fingerprint import share
+
+LIMIT = 256 * 2**20  # bytes a shard, on average
+_CARD = "shard.json"
+_SUFFIX = ".mkv"
+
+
+def spread(sizes: Mapping[str, int], limit: int = LIMIT) -> list[list[str]]:
+    """Keys with their sizes in bytes -> the sorted keys of each shard."""
+    ideal = max(1, math.ceil(sum(sizes.values()) / limit))
+    count = 1 << (ideal - 1).bit_length()
+    shards: list[list[str]] = [[] for _ in range(count)]
+    for key in sorted(sizes):
+        shards[int(share(key) * count)].append(key)
+    return shards
+
+
+def publish(
+    folder: Path,
+    entries: Mapping[str, tuple[str, Path]],
+    *,
+    provenance: Mapping[str, Any],
+    limit: int = LIMIT,
+) -> None:
+    """Writes shards of key -> (fingerprint, file); `folder` appears whole or not at all."""
+    sizes = {key: path.stat().st_size for key, (_, path) in entries.items()}
+    with atomic.new_folder(folder) as aside:
+        for number, keys in enumerate(spread(sizes, limit)):
+            card = {**provenance, "entries": {key: entries[key][0] for key in keys}}
+            with zipfile.ZipFile(aside / f"{number:04d}.zip", "w") as shard:
+                text = json.dumps(card, sort_keys=True, indent=1, ensure_ascii=False)
+                shard.writestr(_undated(_CARD), text)
+                for key in keys:
+                    shard.writestr(_undated(key + _SUFFIX), entries[key][1].read_bytes())
+
+
+def _undated(name: str) -> zipfile.ZipInfo:
+    """A zip member whose header is the same whenever and wherever it is written."""
+    member = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    member.create_system = 3
+    member.external_attr = 0o644 << 16
+    return member
+
+
+class Shards:
+    """A published folder, for reading."""
+
+    def __init__(self, folder: Path) -> None:
+        self.provenance: dict[str, Any] = {}
+        self.fingerprints: dict[str, str] = {}
+        self._shard: dict[str, Path] = {}
+        paths = sorted(folder.glob("*.zip"))
+        if not paths:
+            raise UserError(f"{folder}: no shards in it; run `dvc repro` or `dvc pull` to make it")
+        for path in paths:
+            self._list(path)
+
+    def _list(self, path: Path) -> None:
+        try:
+            with zipfile.ZipFile(path) as shard:
+                card = json.loads(shard.read(_CARD))
+        except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as fault:
+            raise UserError(
+                f"{path}: damaged shard ({fault}); delete it, run `dvc repro`"
+            ) from None
+        entries = card.pop("entries")
+        self.provenance = card
+        self.fingerprints |= entries
+        self._shard |= dict.fromkeys(entries, path)
+
+    def read(self, key: str) -> bytes:
+        """One video's file. Raises KeyError for an unknown key."""
+        with zipfile.ZipFile(self._shard[key]) as shard:
+            return shard.read(key + _SUFFIX)
+
+
+@lru_cache(maxsize=4)
+def opened(folder: Path) -> Shards:
+    """A published folder, listed once a process."""
+    return Shards(folder)

@@ -1,0 +1,24 @@
+"""One thin file a DVC stage: read, call, write. Nothing imports a stage."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from pipeline.errors import UserError
+
+
+def run(main: Callable[[], None]) -> None:
+    """Runs a stage; what the user can mend is told in plain lines, without a traceback."""
+    try:
+        main()
+    except UserError as fault:
+        sys.exit(f"error: {fault}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: finished videos are kept; the next run goes on from here")
+
+
+def domain_argument() -> str:
+    """The one argument of a per-domain stage: the domain's name in params.yaml."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("domain", help="a name under `domains` in params.yaml")
+    return parser.parse_args().domain

@@ -1,0 +1,59 @@
+"""Stage `adapt`: source model and unlabelled target features -> an adapted model a seed.
+
+Reads   models/source, data/features/<target>, data/index/<target>/videos.csv, params adapt;
+        nothing of the source's data, and no label
+Writes  models/adapted, results/adapt.csv (a row an epoch and seed), results/adapt_mean.csv,
+        results/trajectory.safetensors (what each epoch's model predicts)
+"""
+
+import sys
+from dataclasses import fields
+
+from pipeline import (
+    checkpoints,
+    index,
+    params,
+    paths,
+    stages,
+    store,
+    tables,
+    training,
+    trajectory,
+)
+from pipeline.labelling import of_split
+from pipeline.methods import METHODS, Weights
+
+
+def main() -> None:
+    """Runs the stage."""
+    p = params.load()
+    target = p.task.target
+    card, models = checkpoints.load(paths.SOURCE_MODEL)
+    features = store.load(paths.features(target))
+    card.require_features(features.provenance, paths.features(target))
+    videos = index.read_videos(paths.videos(target))
+    train = features.of([video.key for video in of_split(videos, "train")])
+    everything = features.of([video.key for video in videos])
+
+    weights = Weights(**{field.name: getattr(p.adapt, field.name) for field in fields(Weights)})
+    settings = training.Settings(p.adapt.epochs, p.adapt.lr, p.adapt.batch_size)
+    method = METHODS[p.adapt.method](weights)
+    runs, predicted = {}, {}
+    for seed, model in models.items():
+        watch = trajectory.Recorder(everything)
+        runs[seed] = training.adapt(model, train, method, settings, seed, watch)
+        predicted[seed] = watch.predicted()
+        for warning in runs[seed].warnings:
+            print(f"warning: seed {seed}: {warning}", file=sys.stderr)
+
+    warnings = {seed: list(run.warnings) for seed, run in runs.items()}
+    adapted = card.trained("adapt", target=target, **p.adapt.model_dump(), warnings=warnings)
+    checkpoints.save(paths.ADAPTED_MODEL, {seed: run.model for seed, run in runs.items()}, adapted)
+    rows = [tables.rounded({"seed": seed, **row}) for seed, run in runs.items() for row in run.rows]
+    tables.write(paths.RESULTS / "adapt.csv", rows)
+    tables.write(paths.RESULTS / "adapt_mean.csv", tables.mean_over_seeds(rows))
+    trajectory.save(paths.RESULTS / "trajectory.safetensors", predicted)
+
+
+if __name__ == "__main__":
+    stages.run(main)

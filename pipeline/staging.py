@@ -1,0 +1,96 @@
+"""The staging store: finished per-video work, kept outside DVC's outputs.
+
+DVC deletes a stage's outputs before it runs the stage again. What was computed for a video
+therefore lives here first, one file an entry, named by its fingerprint; the stage publishes its
+outputs from it. A killed run loses only the videos in work, ten new videos cost ten, and a
+changed parameter can never meet an old row, because its fingerprint differs.
+
+A domain's folder holds one copy of what its outputs hold: publishing prunes everything else.
+
+    python -m pipeline.staging           shows what the store holds
+    python -m pipeline.staging --clear   empties it; DVC's outputs and cache stay as they are
+"""
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from pipeline import atomic
+
+
+def root() -> Path:
+    """The store's folder; experiments in temporary workspaces share their repository's."""
+    return Path(os.environ.get("DVC_ROOT", ".")) / ".staging"
+
+
+@dataclass(frozen=True)
+class Staging:
+    """The entries of one stage for one domain."""
+
+    stage: str
+    domain: str
+
+    @property
+    def folder(self) -> Path:
+        """Where the entries are."""
+        return root() / self.stage / self.domain
+
+    def path(self, fingerprint: str) -> Path:
+        """Where the entry of a fingerprint is, or would be."""
+        return self.folder / fingerprint
+
+    def write(self, fingerprint: str, content: bytes) -> None:
+        """Adds an entry, whole or not at all."""
+        atomic.write_file(self.path(fingerprint), content)
+
+    def prune(self, keep: Collection[str]) -> int:
+        """Deletes all entries but `keep`, and what a crash left half-written; counts them."""
+        doomed = [path for path in self.folder.glob("*") if path.name not in keep]
+        for path in (*doomed, *self.folder.glob(".*.part")):
+            path.unlink()
+        return len(doomed)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps other runs of this stage and domain out; waits for one that is at work."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(root() / self.stage / f".{self.domain}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"{self.stage} {self.domain}: waiting for another run of it", file=sys.stderr)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _show() -> None:
+    total = 0
+    for folder in sorted(path for path in root().glob("*/*") if path.is_dir()):
+        sizes = [path.stat().st_size for path in folder.iterdir()]
+        total += sum(sizes)
+        print(f"{folder.relative_to(root())}: {len(sizes)} entries, {sum(sizes) / 1e6:.1f} MB")
+    print(f"{root()}: {total / 1e6:.1f} MB in all")
+
+
+def main() -> None:
+    """Shows or clears the store."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.staging", description=_show.__doc__)
+    parser.description = "Shows what the staging store holds."
+    parser.add_argument("--clear", action="store_true", help="delete every entry")
+    if parser.parse_args().clear:
+        shutil.rmtree(root(), ignore_errors=True)
+    _show()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""The feature store: clip features of a domain in HDF5, without labels; docs/store.md describes it.
+
+The only importer of h5py. Files are written in one go, in key order, and never changed: the same
+features give the same bytes.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pipeline import atomic
+from pipeline.errors import UserError
+from pipeline.features import Features
+from pipeline.shards import LIMIT, spread
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class VideoFeatures:
+    """What the store holds of one video.
+
+    rgb, flow  (T, W, d) float32: T segments, W windows, d features
+    frames     (T, W, F) int32, the frame numbers that each clip was made of
+    """
+
+    fingerprint: str
+    rgb: NDArray[np.float32]
+    flow: NDArray[np.float32]
+    frames: NDArray[np.int32]
+    n_frames: int
+    fps: float
+
+
+def write(
+    folder: Path,
+    videos: Mapping[str, VideoFeatures],
+    provenance: Mapping[str, Any],
+    limit: int = LIMIT,
+) -> None:
+    """Writes a store; `folder` appears whole or not at all."""
+    sizes = {key: video.rgb.nbytes + video.flow.nbytes for key, video in videos.items()}
+    with atomic.new_folder(folder) as aside:
+        for number, keys in enumerate(spread(sizes, limit)):
+            with h5py.File(aside / f"{number:04d}.h5", "w") as file:
+                file.attrs["schema"] = SCHEMA
+                file.attrs["provenance"] = json.dumps(provenance, sort_keys=True)
+                _write_rows(file, keys, [videos[key] for key in keys])
+
+
+def _write_rows(file: h5py.File, keys: Sequence[str], rows: Sequence[VideoFeatures]) -> None:
+    text = h5py.string_dtype()
+    file.create_dataset("key", data=list(keys), dtype=text)
+    file.create_dataset("fingerprint", data=[row.fingerprint for row in rows], dtype=text)
+    file.create_dataset("n_frames", data=np.array([row.n_frames for row in rows], np.int64))
+    file.create_dataset("fps", data=np.array([row.fps for row in rows], np.float64))
+    if rows:
+        file.create_dataset("rgb", data=np.stack([row.rgb for row in rows]))
+        file.create_dataset("flow", data=np.stack([row.flow for row in rows]))
+        file.create_dataset("frames", data=np.stack([row.frames for row in rows]))
+
+
+@dataclass(frozen=True)
+class Store:
+    """A domain's features in memory: row i of every array belongs to keys[i]."""
+
+    folder: Path
+    provenance: dict[str, Any]
+    keys: tuple[str, ...]
+    rgb: NDArray[np.float32]  # (n, T, W, d)
+    flow: NDArray[np.float32]  # (n, T, W, d)
+
+    @property
+    def dim(self) -> int:
+        """d, the width of a feature."""
+        return self.rgb.shape[-1]
+
+    def of(self, keys: Sequence[str]) -> Features:
+        """The features of some videos, in that order; the windows of a segment are averaged.
+
+        Raises UserError for a video that the store does not hold.
+        """
+        rows = self._rows(keys)
+        rgb, flow = (torch.from_numpy(part[rows].mean(axis=2)) for part in (self.rgb, self.flow))
+        return Features(tuple(keys), rgb, flow)
+
+    def _rows(self, keys: Sequence[str]) -> NDArray[np.int64]:
+        position = {key: row for row, key in enumerate(self.keys)}
+        absent = [key for key in keys if key not in position]
+        if absent:
+            raise UserError(
+                f"{self.folder}: no features of {len(absent)} videos of the index, "
+                f"{absent[0]!r} first; run `dvc repro` to make them"
+            )
+        return np.array([position[key] for key in keys], dtype=np.int64)
+
+
+def load(folder: Path) -> Store:
+    """Reads a store.
+
+    Raises UserError: nothing there, a damaged file, another schema, or shards of different origin.
+    """
+    paths = sorted(folder.glob("*.h5"))
+    if not paths:
+        raise UserError(
+            f"{folder}: no feature files; `dvc repro` makes them, `dvc pull` fetches them"
+        )
+    parts = [part for path in paths if (part := _read(path)) is not None]
+    if not parts:
+        raise UserError(f"{folder}: the store holds no video; is the domain's index empty?")
+    if any(part.provenance != parts[0].provenance for part in parts):
+        raise UserError(
+            f"{folder}: its files come from different runs; run `dvc repro` or `dvc pull`"
+        )
+    keys = [key for part in parts for key in part.keys]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    return Store(
+        folder,
+        parts[0].provenance,
+        tuple(keys[row] for row in order),
+        np.concatenate([part.rgb for part in parts])[order],
+        np.concatenate([part.flow for part in parts])[order],
+    )
+
+
+def _read(path: Path) -> Store | None:
+    """One file of a store; None if it holds no video."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            schema = int(file.attrs["schema"])
+            if schema != SCHEMA:
+                raise UserError(
+                    f"{path}: schema {schema}, this version reads {SCHEMA}; re-run features"
+                )
+            if not len(file["key"]):
+                return None
+            keys = tuple(file["key"].asstr()[:])
+            provenance = json.loads(file.attrs["provenance"])
+            return Store(path, provenance, keys, file["rgb"][:], file["flow"][:])
+    except (OSError, KeyError) as fault:
+        raise UserError(
+            f"{path}: damaged ({fault}); delete it, then `dvc checkout`, `dvc pull` or `dvc repro`"
+        ) from None

@@ -1,0 +1,53 @@
+"""CSV tables: read and written in one way, the same bytes for the same rows."""
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from pipeline import atomic
+from pipeline.errors import UserError
+
+Cell = str | int | float | None
+Row = Mapping[str, Cell]
+
+
+def write(path: Path, rows: Sequence[Row], columns: Sequence[str] | None = None) -> None:
+    """Writes rows; columns: these, or all that occur. What a row lacks stays empty."""
+    names = columns or list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    atomic.write_file(path, text.getvalue())
+
+
+def rounded(row: Row) -> dict[str, Cell]:
+    """The row with its fractions at 6 digits, enough to read and to plot."""
+    return {name: float(f"{v:.6g}") if isinstance(v, float) else v for name, v in row.items()}
+
+
+def mean_over_seeds(rows: Sequence[Row]) -> list[dict[str, Cell]]:
+    """Rows of several seeds, each with `seed` and `epoch` -> one row an epoch, numbers averaged."""
+    epochs: dict[Cell, list[Row]] = defaultdict(list)
+    for row in rows:
+        epochs[row["epoch"]].append(row)
+    return [rounded({"epoch": epoch, **_mean(group)}) for epoch, group in epochs.items()]
+
+
+def _mean(rows: Sequence[Row]) -> dict[str, Cell]:
+    names = [name for name in rows[0] if name not in ("seed", "epoch")]
+    return {name: fmean(float(row[name] or 0) for row in rows) for name in names}
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """Reads a table; every cell is text. Raises UserError if the file is missing."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError:
+        raise UserError(
+            f"{path}: no such file; `dvc repro` makes it, `dvc pull` fetches it"
+        ) from None

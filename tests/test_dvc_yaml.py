@@ -1,0 +1,104 @@
+"""dvc.yaml against the code: DVC sees neither imports nor which parameters a stage reads."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+DEMO = yaml.safe_load((ROOT / "data/raw/dvc.yaml").read_text())["stages"]
+ALL = STAGES | DEMO
+
+
+def module_file(name: str) -> Path | None:
+    path = ROOT / name.replace(".", "/")
+    if (path / "__init__.py").exists():
+        return path / "__init__.py"
+    return path.with_suffix(".py") if path.with_suffix(".py").exists() else None
+
+
+@cache
+def imported(file: Path) -> frozenset[Path]:
+    """Files of ours that a file imports itself, packages on the way included."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    parts = {
+        ".".join(name.split(".")[: k + 1]) for name in names for k in range(name.count(".") + 1)
+    }
+    return frozenset(found for name in parts if (found := module_file(name)))
+
+
+def needed(stage: str) -> set[Path]:
+    """Files of ours that a stage runs, found by following imports."""
+    found: set[Path] = set()
+    todo = {ROOT / f"pipeline/stages/{stage}.py"}
+    while todo:
+        file = todo.pop()
+        found.add(file)
+        todo |= imported(file) - found
+    return found
+
+
+def code_deps(stage: str) -> list[Path]:
+    return [ROOT / dep for dep in ALL[stage]["deps"] if dep.startswith("pipeline")]
+
+
+def covers(dep: Path, file: Path) -> bool:
+    return dep == file or dep in file.parents
+
+
+def missing(stage: str) -> list[str]:
+    lacking = {f for f in needed(stage) if not any(covers(dep, f) for dep in code_deps(stage))}
+    return sorted(str(file.relative_to(ROOT)) for file in lacking)
+
+
+@pytest.mark.parametrize("stage", ALL)
+def test_deps_cover_every_file_that_a_stage_imports(stage: str) -> None:
+    assert not missing(stage), f"dvc.yaml: stages.{stage}.deps lacks {missing(stage)}"
+
+
+@pytest.mark.parametrize("stage", ALL)
+def test_no_code_dep_is_idle(stage: str) -> None:
+    files = needed(stage)
+    idle = [dep for dep in code_deps(stage) if not any(covers(dep, file) for file in files)]
+    assert not idle
+
+
+def parameters_read(stage: str) -> set[str]:
+    """Sections of params that a stage file reads: `p.<section>` in its own text."""
+    tree = ast.parse((ROOT / f"pipeline/stages/{stage}.py").read_text())
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "p"
+    }
+
+
+@pytest.mark.parametrize("stage", ALL)
+def test_parameters_that_a_stage_reads_are_declared(stage: str) -> None:
+    declared = {str(name).split(".")[0] for name in ALL[stage].get("params", [])}
+    steering = {"engine"}  # never changes a result
+    text = yaml.safe_dump(ALL[stage])
+    by_path = {
+        name for name in ("task", "domains") if f"${{{name}." in text or "item.domain" in text
+    }
+    assert parameters_read(stage) - steering - by_path <= declared
+
+
+def test_only_the_source_model_leads_from_the_source_to_adapt() -> None:
+    assert not [dep for dep in STAGES["adapt"]["deps"] if "task.source" in dep]
+    assert "models/source" in STAGES["adapt"]["deps"]
+
+
+@pytest.mark.parametrize("stage", ["adapt", "index", "decode", "flow", "features"])
+def test_labels_reach_neither_adapt_nor_the_features(stage: str) -> None:
+    assert not [dep for dep in STAGES[stage]["deps"] if "labels" in dep or "classes.csv" in dep]
