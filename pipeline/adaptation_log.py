@@ -30,7 +30,7 @@ class AdaptationLog:
         self._changes: list[float] = []
 
     def add(self, epoch: int, losses: Row, predictions: Output, memory: Memory) -> None:
-        """Adds a row: epoch, losses, scores, and what changed since the row before (if any).
+        """Adds a row: epoch, losses (`<name>_loss`), scores, what changed since the row before.
 
         `entropy_threshold` is the lowest entropy among the videos of low confidence;
         `pseudo_label_change` and `split_change` are shares of the videos, in [0, 1].
@@ -41,7 +41,8 @@ class AdaptationLog:
             predictions: of all videos, in eval mode, after the epoch.
             memory: what the method makes of them.
         """
-        row: Row = {"epoch": epoch} | losses | label_free_scores(predictions.logits)
+        row: Row = {"epoch": epoch} | {f"{name}_loss": value for name, value in losses.items()}
+        row |= label_free_scores(predictions.logits)
         row["entropy_threshold"] = entropies(predictions.logits)[memory.low].min().item()
         if self._memory is not None:
             changed = self._memory.pseudo_labels != memory.pseudo_labels

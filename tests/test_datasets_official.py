@@ -68,6 +68,13 @@ def test_the_key_of_an_official_video_is_its_path(tmp_path: Path) -> None:
     assert all(video.key == video.path for video in ucf101.list_videos(tmp_path, None))
 
 
+def test_a_folder_of_the_class_without_videos_is_passed_over(tmp_path: Path) -> None:
+    train, test = ucf101_clips("Juggle", 1, 1)
+    write_ucf101(tmp_path, train, test)
+    fill(tmp_path, "frames/Juggle/1.jpg", f"movies/{train[0]}")
+    assert [video.path for video in ucf101.list_videos(tmp_path, None)] == [f"movies/{train[0]}"]
+
+
 def test_a_partial_copy_of_ucf101_lists_what_is_there_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -79,7 +86,9 @@ def test_a_partial_copy_of_ucf101_lists_what_is_there_and_says_so(
     assert "3 of 5 listed clips are not there" in caplog.text
 
 
-def test_ucf101_classes_count_to_the_letter(tmp_path: Path) -> None:
+def test_ucf101_classes_count_to_the_letter(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     train, test = (
         [clip for clips in pair for clip in clips]
         for pair in zip(
@@ -90,6 +99,7 @@ def test_ucf101_classes_count_to_the_letter(tmp_path: Path) -> None:
     fill(tmp_path / "UCF-101", *train[:-1], *test[1:])
     videos = ucf101.list_videos(tmp_path, {"Basketball": "shoot_ball"})
     assert len(videos) == 3
+    assert "1 of 4 listed clips are not there" in caplog.text
     assert all("/Basketball/" in video.path for video in videos)
     with pytest.raises(UserError, match="no classes basketball in this data set"):
         ucf101.list_videos(tmp_path, {"basketball": "shoot_ball"})
@@ -300,7 +310,8 @@ def test_what_equal_names_leave_over_is_told_apart() -> None:
 
 
 def test_case_tells_apart_what_is_left() -> None:
-    assert match(["A_b!.avi", "a_b.avi"], ["A_b.mp4", "a_b.mp4"])["A_b!.avi"] == "A_b.mp4"
+    names, files = ["A_b!.avi", "a_b!.avi"], ["a_b.avi", "A_b.avi"]
+    assert match(names, files) == {"A_b!.avi": "A_b.avi", "a_b!.avi": "a_b.avi"}
 
 
 def test_names_that_become_equal_stay_unmatched() -> None:

@@ -9,7 +9,7 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-DEMO = yaml.safe_load((ROOT / "data/raw/dvc.yaml").read_text())["stages"]
+DEMO = yaml.safe_load((ROOT / "data/demo/dvc.yaml").read_text())["stages"]
 ALL = STAGES | DEMO
 
 

@@ -33,7 +33,7 @@ def fold_batchnorm(model: nn.Module) -> nn.Module:
                 setattr(
                     module, conv, fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm))
                 )
-                setattr(module, norm, nn.Identity())
+                setattr(module, norm, nn.Identity().eval())
     left = [name for name, module in folded.named_modules() if isinstance(module, nn.BatchNorm3d)]
     if left:
         raise ValueError(f"cannot fold batch normalisation at {', '.join(left)}: see PAIRS")

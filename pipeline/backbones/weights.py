@@ -78,14 +78,15 @@ def install(name: Name, source: Path | None, folder: Path) -> list[str]:
     """
     streams = PUBLISHED[name]
     contents = {p: _obtain(p, source, name) for p in dict.fromkeys(streams.values())}
+    sums = {p: hashlib.sha256(content).hexdigest() for p, content in contents.items()}
     made: dict[str, bytes] = {}
     origin: dict[str, dict[str, str | bool]] = {}
     for stream, published in streams.items():
-        content = contents[published]
-        made[f"{stream}.safetensors"] = save(convert(name, stream, content, published.file))
+        state = convert(name, stream, contents[published], published.file)
+        made[f"{stream}.safetensors"] = save(state)
         origin[f"{stream}.safetensors"] = {
             "url": published.url,
-            "sha256": hashlib.sha256(content).hexdigest(),
+            "sha256": sums[published],
             "checksum_known": published.git_blob is not None,
         }
     made["origin.json"] = (json.dumps(origin, indent=2, sort_keys=True) + "\n").encode()
@@ -94,17 +95,15 @@ def install(name: Name, source: Path | None, folder: Path) -> list[str]:
 
 
 def convert(name: Name, stream: Stream, content: bytes, file: str) -> dict[str, Tensor]:
-    """State of our network, in the order and layout that safetensors wants.
+    """State of our network for one stream, read from a published checkpoint.
 
     Raises:
         UserError: `content` is no checkpoint of plain tensors, or one of another network.
     """
-    state = _read(content, file)
-    if name == "i3d_r50" and stream == "flow":
-        restore(name, "rgb", state, file)
-        state = flow_from_rgb(state)
-    model = restore(name, stream, state, file)
-    return {key: tensor.contiguous() for key, tensor in model.state_dict().items()}
+    both = name == "i3d_r50"  # one RGB checkpoint serves both streams
+    network = restore(name, "rgb" if both else stream, _read(content, file), file)
+    state = network.state_dict()
+    return flow_from_rgb(state) if both and stream == "flow" else state
 
 
 def _obtain(published: Published, source: Path | None, name: Name) -> bytes:

@@ -71,8 +71,12 @@ def _check_root(dataset: Name, root: Path, layout: str) -> None:
     if root.is_symlink() and not root.exists():
         raise UserError(f"{root}: {what}; found a link to {root.readlink()}, which is not there")
     if not root.exists():
-        raise UserError(f"{root}: {what}; it is missing; put them there or link to where they are")
+        raise UserError(
+            f"{root}: {what}; it is missing; put them there, or make it a link to where they are"
+        )
     if not root.is_dir():
         raise UserError(f"{root}: {what}; found a file; put a folder there")
     if not any(not path.name.startswith(".") for path in root.iterdir()):
-        raise UserError(f"{root}: {what}; it is empty; put them there or link to where they are")
+        raise UserError(
+            f"{root}: {what}; it is empty; put them there, or make it a link to where they are"
+        )

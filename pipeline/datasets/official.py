@@ -104,7 +104,7 @@ def find_videos(
             f"{root}: none of the {len(used)} clips that the official {dataset} lists name is "
             f"there; expected <class>/<clip> below it, looked in "
             f"{', '.join(str(folder) for folder in folders.values()) or 'every folder'}; "
-            "put the videos there, or a link to them"
+            "put the videos there"
         )
     if len(videos) < len(used):
         missing = len(used) - len(videos)

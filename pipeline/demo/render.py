@@ -61,7 +61,7 @@ def draw_actor(motion: Motion, style: Style, rng: np.random.Generator, time: Arr
     facing = rng.uniform(-0.6 * np.pi, 0.6 * np.pi)  # 0 looks at the camera, pi / 2 to the right
     scale = style.height * rng.uniform(*style.figure)
     elevation = rng.uniform(*style.camera.elevation)
-    place = np.array([style.width * rng.uniform(0.36, 0.64), style.height * rng.uniform(*style.ground)])
+    place = (style.width * rng.uniform(*style.place), style.height * rng.uniform(*style.ground))
 
     body = joints(motion(time, manner), build)  # (n, joints, 3)
     ahead, left, up = body[..., 0], body[..., 1], body[..., 2]
@@ -73,10 +73,10 @@ def draw_actor(motion: Motion, style: Style, rng: np.random.Generator, time: Arr
     down = near * np.sin(elevation) - up * np.cos(elevation)
     ground = np.stack([right[:, 0], near[:, 0] * np.sin(elevation)], axis=-1)
     return Actor(
-        at=place + scale * np.stack([right, down], axis=-1),
+        at=np.array(place) + scale * np.stack([right, down], axis=-1),
         depth=near * np.cos(elevation) + up * np.sin(elevation),
         path=scale * travel,
-        ground=place + scale * ground,
+        ground=np.array(place) + scale * ground,
         scale=float(scale),
         build=build,
         clothes=clothes,

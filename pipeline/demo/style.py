@@ -57,6 +57,7 @@ class Style:
     fps: int
     frames: tuple[int, int]
     figure: Range  # the person's height, as a share of the frame's
+    place: Range  # where the person is, as a share of the frame's width
     ground: Range  # where the person stands, as a share of the frame's height
     horizon: Range  # where the ground ends, likewise
     background: Painter
@@ -72,6 +73,7 @@ STUDIO = Style(
     fps=25,
     frames=(45, 50),
     figure=(0.58, 0.72),
+    place=(0.36, 0.64),
     ground=(0.88, 0.94),
     horizon=(0.66, 0.8),
     background=paint_studio,
@@ -87,6 +89,7 @@ STREET = Style(
     fps=30,
     frames=(50, 60),
     figure=(0.38, 0.55),
+    place=(0.3, 0.7),
     ground=(0.82, 0.94),
     horizon=(0.5, 0.62),
     background=paint_street,
