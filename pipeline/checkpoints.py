@@ -1,7 +1,7 @@
-"""Trained models on disk: a safetensors file a seed, and a card that says what they expect."""
+"""Trained models on disk: a safetensors file a seed, a card that says what they expect, a log."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import safetensors.torch
 from safetensors import SafetensorError
 
-from pipeline import atomic
+from pipeline import atomic, tables
 from pipeline.errors import UserError
 from pipeline.network import RelationNetwork
 
@@ -68,13 +68,19 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def save(folder: Path, models: Mapping[int, RelationNetwork], card: Card) -> None:
-    """Writes seed-<seed>.safetensors and card.json; `folder` appears whole or not at all."""
+def save(
+    folder: Path, models: Mapping[int, RelationNetwork], card: Card, log: Sequence[tables.Row]
+) -> None:
+    """Writes seed-<seed>.safetensors, card.json and the log of their training, training.csv.
+
+    `folder` appears whole or not at all.
+    """
     with atomic.new_folder(folder) as aside:
         for seed, model in sorted(models.items()):
             weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
             safetensors.torch.save_file(weights, aside / f"seed-{seed}.safetensors")
         text = json.dumps({"seeds": sorted(models), **asdict(card)}, indent=2, ensure_ascii=False)
+        tables.write(aside / "training.csv", log)
         (aside / "card.json").write_text(text + "\n", encoding="utf-8")
 
 

@@ -43,17 +43,19 @@ def plan(
     """
     if n_frames < 2:
         raise ValueError(f"a clip plan needs at least 2 frames, got {n_frames}")
+    shape = (segments, windows, frames)
     parts = segments * windows
-    bounds = np.arange(parts + 1) * (n_frames / parts)
-    starts, stops = bounds[:-1, None], bounds[1:, None]
-    positions: NDArray[np.floating]
-    if sampling == "consecutive" and n_frames >= frames:
-        first = np.floor((starts + stops - frames) / 2 + 0.5)
-        positions = np.clip(first, 0, n_frames - frames) + np.arange(frames)
+    # whole numbers only: a rounded fraction could pick the frame before
+    if sampling == "spread":
+        numbers = _middles(n_frames, parts * frames).reshape(shape)
+    elif n_frames < frames:
+        numbers = np.broadcast_to(_middles(n_frames, frames), shape)
     else:
-        if sampling == "consecutive":
-            starts, stops = np.zeros_like(starts), np.full_like(stops, n_frames)
-        positions = starts + (np.arange(frames) + 0.5) * (stops - starts) / frames
-    numbers = np.clip(np.floor(positions), 0, n_frames - 1).astype(np.int64)
-    numbers = numbers.reshape(segments, windows, frames)
+        first = (np.arange(1, 2 * parts, 2) * n_frames + (1 - frames) * parts) // (2 * parts)
+        numbers = (np.clip(first, 0, n_frames - frames)[:, None] + np.arange(frames)).reshape(shape)
     return ClipPlan(frames=numbers, pairs=np.minimum(numbers, n_frames - 2))
+
+
+def _middles(n_frames: int, count: int) -> Indices:
+    """The frames shown in the middle of `count` equal parts of a video."""
+    return np.arange(1, 2 * count, 2) * n_frames // (2 * count)

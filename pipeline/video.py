@@ -6,10 +6,10 @@ by number. Only one frame is held at a time, so a three-hour file needs no more 
 
 import io
 import json
+import resource
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,8 +25,16 @@ Resize = Literal["squash", "crop"]
 Frames = NDArray[np.uint8]
 
 TOLERATED_DAMAGE = 0.05  # share of a video's frames that may be missing or damaged
+MEMORY = 2**30  # bytes that reading a video may take
+_SEEKABLE = ("mov", "matroska")  # containers whose index leads to the right frame
+_ROUNDING = 0.001  # seconds: some containers keep times in whole milliseconds
 _SMOOTH = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 _BROKEN = (av.error.FFmpegError, MemoryError, OSError, ValueError)
+_OPTIONS = {
+    # playlists dressed up as videos must reach neither the network nor other files
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,asf,flv,ogg",
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a section really holds: frames that can be shown, of which damaged, and their rate."""
+    """What a section really holds: frames that can be shown, how many are damaged, their rate."""
 
     frames: int
     damaged: int
@@ -51,34 +59,43 @@ class _Reader:
     """Shows a section's frames one by one, and keeps account of what went wrong."""
 
     def __init__(self, section: Section, container: Any) -> None:
-        self.section = section
         self.container = container
-        streams = [
-            s for s in container.streams.video if not s.disposition & Disposition.attached_pic
-        ]
-        if not streams:
-            raise VideoError("no video stream in it (sound only?); replace it or skip it")
-        self.stream = streams[0]
+        self.start, self.stop = section.start or 0.0, section.stop
+        self.stream = _video_stream(container)
         self.stream.codec_context.thread_count = 1
         self.damaged = 0
         self.end = 0.0  # seconds, where the last frame stops being shown
+        # AVI has no times, FFmpeg makes them up and errs with B-frames: there, packets count
+        self._counted = container.format.name == "avi"
+        self._origin: Any = None if self._counted else self.stream.start_time or 0
 
     @property
     def fps(self) -> float:
         return float(self.stream.average_rate or self.stream.guessed_rate or 25)
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
-        start, stop = self.section.start or 0.0, self.section.stop
-        # AVI has no timestamps to seek by: FFmpeg may land some frames off
-        if start > 2 and "avi" not in self.container.format.name:
-            self.container.seek(int((start - 1) * av.time_base))
+        self._approach()
         for frame in self._decoded():
             time = self._time(frame)
-            if stop is not None and time >= stop:
+            if self.stop is not None and time >= self.stop - _ROUNDING:
                 return
-            if time >= start:
+            if time >= self.start - _ROUNDING:
                 self.damaged += frame.is_corrupt
                 yield frame
+
+    def _approach(self) -> None:
+        """Goes to a key frame before the section, if the container can be trusted to find it."""
+        early = self.start - 1 - 16 / self.fps  # room for frames that are shown in another order
+        if early <= 0 or not any(name in self.container.format.name for name in _SEEKABLE):
+            return
+        try:
+            stamp = self._origin + int(early / self.stream.time_base)
+            self.container.seek(stamp, stream=self.stream)
+        except _BROKEN:
+            raise VideoError(
+                f"second {self.start:g} of it cannot be reached; it may be cut off: "
+                "get the whole file or skip it"
+            ) from None
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """All frames that the decoder gives, stepping over packets that it refuses."""
@@ -94,46 +111,71 @@ class _Reader:
             try:
                 yield from packet.decode()
             except _BROKEN:
-                self.damaged += 1
+                self.damaged += self.end >= self.start
 
     def _time(self, frame: av.VideoFrame) -> float:
         """Seconds from the beginning of the stream; untimed frames follow the one before."""
-        if frame.pts is None:
-            time = self.end
-        else:
-            time = float((frame.pts - (self.stream.start_time or 0)) * self._tick(frame))
-        length = float(frame.duration * self._tick(frame)) if frame.duration else 1 / self.fps
+        stamp = frame.dts if self._counted else frame.pts
+        if self._origin is None:
+            self._origin = stamp
+        tick = frame.time_base or self.stream.time_base
+        time = self.end if stamp is None else float((stamp - self._origin) * tick)
+        length = float(frame.duration * tick) if frame.duration else 1 / self.fps
         self.end = max(self.end, time + length)
         return time
 
-    def _tick(self, frame: av.VideoFrame) -> Fraction:
-        """Seconds a unit of the frame's timestamps."""
-        return frame.time_base or self.stream.time_base
-
     def promised_end(self) -> float | None:
         """Seconds at which the section should end, as far as the file says."""
-        if self.section.stop is not None:
-            return self.section.stop
+        if self.stop is not None:
+            return self.stop
         if self.stream.duration:
             return float(self.stream.duration * self.stream.time_base)
         alone = len(self.container.streams) == 1
         return self.container.duration / av.time_base if alone and self.container.duration else None
 
 
+def _video_stream(container: Any) -> Any:
+    """The first stream of moving pictures; a cover picture is none."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            if stream.codec_context is None:
+                raise VideoError("FFmpeg has no decoder for it; convert it or skip it")
+            return stream
+    if not container.streams:
+        raise VideoError("nothing in it: a header alone, or cut off; replace it or skip it")
+    raise VideoError("no video in it, sound or still pictures only; replace it or skip it")
+
+
 @contextmanager
 def _open(section: Section) -> Iterator[_Reader]:
-    if section.path.stat().st_size == 0:
-        raise VideoError("the file is empty (0 bytes); replace it or skip it")
     try:
-        # a playlist dressed up as a video must not reach the network
-        container = av.open(str(section.path), options={"protocol_whitelist": "file"})
+        if section.path.stat().st_size == 0:
+            raise VideoError("the file is empty (0 bytes); replace it or skip it")
+        # "file:" for names that look like addresses; old files have titles in old code pages
+        name = f"file:{section.path}"
+        container = av.open(name, options=_OPTIONS, metadata_errors="replace")
     except _BROKEN as fault:
-        reason = str(fault).split(":")[0].removeprefix("[Errno 1094995529] ")
+        reason = getattr(fault, "strerror", None) or type(fault).__name__
+        if isinstance(fault, av.error.ArgumentError):
+            reason = "another format"
         raise VideoError(
-            f"not a video that FFmpeg can open ({reason}); replace it or skip it"
+            f"cannot be opened as a video ({reason}); "
+            "it may be cut off or of another kind: replace it or skip it"
         ) from None
     with container:
         yield _Reader(section, container)
+
+
+@contextmanager
+def _bounded_memory() -> Iterator[None]:
+    """Lets the process grow by `MEMORY`: a header may claim anything, FFmpeg would allocate it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def inspect(section: Section) -> Summary:
@@ -142,25 +184,35 @@ def inspect(section: Section) -> Summary:
     Raises VideoError: unreadable, no video stream, fewer than 2 frames, or more than
     `TOLERATED_DAMAGE` of what the file promises is damaged or missing (a truncated file).
     """
-    with _open(section) as reader:
+    with _bounded_memory(), _open(section) as reader:
         count = sum(1 for _ in reader)
-        promised = reader.promised_end()
-        summary = Summary(count, reader.damaged, reader.fps)
-        if count == 0:
-            raise VideoError("no frame of it can be decoded; replace it or skip it")
-        if promised and reader.end < promised * (1 - TOLERATED_DAMAGE) - 2 / reader.fps:
+        _require_whole(reader, count)
+        if count < 2:
+            raise VideoError("only 1 frame: motion needs at least 2; skip it")
+        return Summary(count, reader.damaged, reader.fps)
+
+
+def _require_whole(reader: _Reader, count: int) -> None:
+    """Raises VideoError if too much of a section that was read to its end is missing."""
+    if count == 0:
+        where = f" from second {reader.start:g} on" if reader.start else ""
+        raise VideoError(f"no frame of it can be decoded{where}; replace it or skip it")
+    promised = reader.promised_end()
+    if promised:
+        slack = TOLERATED_DAMAGE * (promised - reader.start) + 2 / reader.fps
+        if reader.end < promised - slack:
             raise VideoError(
-                f"cut off: it promises {promised:.1f} s and has {reader.end:.1f} s "
+                f"cut off: it should last until {promised:.1f} s and ends at {reader.end:.1f} s "
                 f"({count} frames); get the whole file or skip it"
             )
-        if summary.damaged > TOLERATED_DAMAGE * count:
-            raise VideoError(
-                f"damaged: {summary.damaged} of {count} frames do not decode; "
-                "get an intact file or skip it"
-            )
-    if count < 2:
-        raise VideoError("only 1 frame: motion needs at least 2; skip it")
-    return summary
+    # a hole between frames may be a still picture, unless something else was broken too
+    whole = max(count, round((reader.end - reader.start) * reader.fps)) if reader.damaged else count
+    lost = reader.damaged + whole - count
+    if lost > TOLERATED_DAMAGE * whole:
+        raise VideoError(
+            f"damaged: {lost} of {whole} frames are missing or do not decode; "
+            "get an intact file or skip it"
+        )
 
 
 def read(section: Section, numbers: Sequence[int], *, size: int, resize: Resize) -> Frames:
@@ -177,7 +229,7 @@ def read(section: Section, numbers: Sequence[int], *, size: int, resize: Resize)
     with _open(section) as reader:
         for number, frame in enumerate(reader):
             if number in wanted:
-                found.append(_upright(_resized(reformatter, frame, size, resize), frame.rotation))
+                found.append(_upright(_resized(reformatter, frame, size, resize), frame))
             if len(found) == len(wanted):
                 break
     if len(found) < len(wanted):
@@ -201,9 +253,16 @@ def _resized(
     return pixels[top : top + size, left : left + size]
 
 
-def _upright(frame: Frames, rotation: int) -> Frames:
-    """Turns a frame by the file's rotation mark (degrees, counter-clockwise)."""
-    return np.rot90(frame, k=round(rotation / 90) % 4)
+def _upright(pixels: Frames, frame: Any) -> Frames:
+    """Turns and mirrors pixels as the file's display matrix asks: (x, y) -> (ax + cy, bx + dy)."""
+    try:
+        matrix = np.frombuffer(frame.side_data["DISPLAYMATRIX"], np.int32)
+    except (KeyError, ValueError):  # none; or PyAV does not know the frame's other side data
+        return np.rot90(pixels, k=round(frame.rotation / 90) % 4)
+    a, b, c, d = matrix[[0, 1, 3, 4]]
+    if abs(b) > abs(a):  # the axes change places
+        pixels, a, d = pixels.swapaxes(0, 1), c, b
+    return pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 
 
 def encode_lossless(frames: Frames, *, fps: float, note: Mapping[str, Any]) -> bytes:

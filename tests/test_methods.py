@@ -311,10 +311,10 @@ def test_losses_of_several_seeds_run_as_one_batched_model(setting: Setting) -> N
         remembered = method.remember(model(features.rgb, features.flow))
         return method.losses(model, features, batch, memory) | {"labels": remembered.pseudo_labels}
 
-    stacked, _ = stack_module_state(models)  # type: ignore[arg-type]
-    together = vmap(objective)(
-        stacked, Batch(*map(torch.stack, zip(*batches))), Memory(*map(torch.stack, zip(*memories)))
-    )
+    stacked, _ = stack_module_state(models)
+    batch = Batch(*(torch.stack(values) for values in zip(*batches, strict=True)))
+    memory = Memory(*(torch.stack(values) for values in zip(*memories, strict=True)))
+    together = vmap(objective)(stacked, batch, memory)
     for seed, model in enumerate(models):
         assert torch.equal(together["labels"][seed], memories[seed].pseudo_labels)
         for term, value in method.losses(model, features, batches[seed], memories[seed]).items():

@@ -200,8 +200,8 @@ def test_the_log_of_adaptation_holds_losses_scores_and_changes() -> None:
 
 
 def output(logits: Tensor) -> Output:
-    count = len(logits)
-    return Output(logits, *[torch.ones(count, 2)] * 3, torch.ones(count, 2, 1, 1, 1))
+    feature = torch.ones(len(logits), 2)
+    return Output(logits, feature, feature, feature, torch.ones(len(logits), 2, 1, 1, 1))
 
 
 def test_changes_are_shares_of_the_videos() -> None:
@@ -291,7 +291,7 @@ def test_weight_decay_shrinks_weights() -> None:
 )
 def test_a_setting_out_of_range_is_refused_by_name(name: str, value: float) -> None:
     with pytest.raises(UserError, match=f"{name} must be .* found {value}"):
-        replace(Settings(), **{name: value})
+        Settings(**{name: value})  # type: ignore[arg-type]
 
 
 def test_nesterov_needs_momentum() -> None:

@@ -9,6 +9,8 @@ from pipeline.features import Features
 
 CLIPS, DIM = 5, 64
 
+torch.set_num_threads(1)  # on tensors this small, threads only wait for each other
+
 
 @dataclass(frozen=True)
 class Domain:

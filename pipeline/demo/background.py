@@ -68,7 +68,9 @@ def paint_street(rng: np.random.Generator, height: int, width: int, horizon: int
 def _house(
     rng: np.random.Generator, image: Image, left: int, top: int, right: int, bottom: int
 ) -> None:
-    cv2.rectangle(image, (left, top), (right, bottom), draw_colour(rng, (0.1, 0.6), (0.25, 0.8)), -1)
+    cv2.rectangle(
+        image, (left, top), (right, bottom), draw_colour(rng, (0.1, 0.6), (0.25, 0.8)), -1
+    )
     columns, rows = int(rng.integers(2, 6)), int(rng.integers(2, 6))
     wide, high = (right - left) / columns, (bottom - top) / rows
     pane = draw_colour(rng, (0.1, 0.5), (0.1, 0.9))

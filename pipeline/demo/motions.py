@@ -194,7 +194,9 @@ def kick(time: Array, manner: Manner) -> Pose:
     swing = manner.amplitude * keyed(cycle, at0=0.0, at22=-0.5, at45=1.5, at62=0.7, at85=0.0)
     leg = pose.legs[:, manner.lead]
     leg[:, FLEXION] += swing
-    leg[:, BEND] += manner.amplitude * keyed(cycle, at0=0.1, at22=1.2, at45=0.05, at62=0.9, at85=0.1)
+    leg[:, BEND] += manner.amplitude * keyed(
+        cycle, at0=0.1, at22=1.2, at45=0.05, at62=0.9, at85=0.1
+    )
     leg[:, ABDUCTION] += 0.5 * manner.nuance * np.maximum(0.0, swing)
     pose.torso[:, LEAN] -= 0.2 * swing
     pose.arms[:, :, FLEXION] -= 0.3 * manner.arm_swing * swing[:, None]

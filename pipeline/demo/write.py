@@ -102,7 +102,9 @@ def encode(frames: Iterable[Image], path: Path, encoding: Encoding, style: Style
     """Writes frames (height, width, 3), RGB, as one video with the style's size and rate."""
     reformatter = VideoReformatter()
     with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream(encoding.codec, rate=style.fps, options=dict(encoding.options))
+        stream = container.add_stream(
+            encoding.codec, rate=style.fps, options=dict(encoding.options)
+        )
         context = stream.codec_context
         context.pix_fmt, context.thread_count = "yuv420p", 1
         context.flags |= av.codec.context.Flags.bitexact

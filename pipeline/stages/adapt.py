@@ -2,7 +2,7 @@
 
 Reads   models/source, data/features/<target>, data/index/<target>/videos.csv, params adapt;
         nothing of the source's data, and no label
-Writes  models/adapted, results/adapt.csv (a row an epoch and seed), results/adapt_mean.csv,
+Writes  models/adapted (a model a seed, card.json, training.csv), results/adapt_mean.csv,
         results/trajectory.safetensors (what each epoch's model predicts)
 """
 
@@ -48,9 +48,10 @@ def main() -> None:
 
     warnings = {seed: list(run.warnings) for seed, run in runs.items()}
     adapted = card.trained("adapt", target=target, **p.adapt.model_dump(), warnings=warnings)
-    checkpoints.save(paths.ADAPTED_MODEL, {seed: run.model for seed, run in runs.items()}, adapted)
     rows = [tables.rounded({"seed": seed, **row}) for seed, run in runs.items() for row in run.rows]
-    tables.write(paths.RESULTS / "adapt.csv", rows)
+    checkpoints.save(
+        paths.ADAPTED_MODEL, {seed: run.model for seed, run in runs.items()}, adapted, rows
+    )
     tables.write(paths.RESULTS / "adapt_mean.csv", tables.mean_over_seeds(rows))
     trajectory.save(paths.RESULTS / "trajectory.safetensors", predicted)
 

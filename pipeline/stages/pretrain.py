@@ -2,7 +2,7 @@
 
 Reads   data/features/<source>, data/index/<source>/{videos,labels}.csv,
         data/index/<target>/classes.csv (names alone), params seeds, task, network, pretrain
-Writes  models/source, results/pretrain.csv (a row an epoch and seed)
+Writes  models/source (a model a seed, card.json, training.csv)
 """
 
 from pipeline import checkpoints, index, metrics, params, paths, stages, store, tables, training
@@ -41,9 +41,10 @@ def main() -> None:
     card = untrained.trained(
         "pretrain", source=source, **p.pretrain.model_dump(), test_accuracy=accuracies
     )
-    checkpoints.save(paths.SOURCE_MODEL, {seed: run.model for seed, run in runs.items()}, card)
     rows = [tables.rounded({"seed": seed, **row}) for seed, run in runs.items() for row in run.rows]
-    tables.write(paths.RESULTS / "pretrain.csv", rows)
+    checkpoints.save(
+        paths.SOURCE_MODEL, {seed: run.model for seed, run in runs.items()}, card, rows
+    )
 
 
 def _accuracy(model: RelationNetwork, features: store.Store, videos: Labelled) -> float:
