@@ -1,0 +1,49 @@
+"""Presets: named sets of parameters in presets/, as options for `dvc exp run`.
+
+    dvc exp run $(python -m pipeline.presets mtran_paper)
+
+Several may be named; the later one wins.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FOLDER = Path(__file__).parent.parent / "presets"
+
+
+def names() -> list[str]:
+    """All presets, sorted."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def options(name: str) -> list[str]:
+    """A preset as -S options: ["-S", "adapt.lr=0.01", ...]."""
+    content = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    return [word for key, value in _leaves(content) for word in ("-S", f"{key}={value}")]
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def main() -> None:
+    """Prints the options of the presets named on the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.presets",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", nargs="+", choices=names())
+    print(*(word for name in parser.parse_args().name for word in options(name)))
+
+
+if __name__ == "__main__":
+    main()
