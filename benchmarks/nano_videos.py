@@ -24,6 +24,7 @@ from pipeline.demo.figure import (
     ABDUCTION,
     BEND,
     FLEXION,
+    JOINTS,
     LEAN,
     LIFT,
     ROTATION,
@@ -35,7 +36,7 @@ from pipeline.demo.figure import (
     Pose,
 )
 from pipeline.demo.motions import ACTIONS, Gait, Manner, Motion, crouch, cycles, go, keyed, standing
-from pipeline.demo.render import film
+from pipeline.demo.render import draw_shot
 from pipeline.demo.style import Camera, Clutter, Light, Sensor, Style
 
 SIZE = 80  # pixels, both sides
@@ -253,27 +254,36 @@ class Clips:
     rgb: NDArray[np.uint8]  # (n, FRAMES, SIZE, SIZE, 3)
     flow: NDArray[np.uint8]  # (n, FRAMES, SIZE, SIZE, 2), code 127.5 is no motion
     labels: NDArray[np.int64]  # (n,) index into MOTIONS
+    paths: NDArray[np.float32]  # (n, FRAMES * joints * 2) where the joints are, see `joint_paths`
 
 
 def render_clips(count: int, *, seed: int, workers: int) -> Clips:
     """Renders `count` clips, the motions in turn; the same for any number of `workers`."""
     rgb = np.empty((count, FRAMES, SIZE, SIZE, 3), np.uint8)
     flow = np.empty((count, FRAMES, SIZE, SIZE, 2), np.uint8)
+    paths = np.empty((count, FRAMES * len(JOINTS) * 2), np.float32)
     with ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
         found = pool.map(partial(_render_clip, seed), range(count), chunksize=16)
-        for number, (pixels, motion) in enumerate(tqdm(found, total=count, disable=None)):
-            rgb[number], flow[number] = pixels, motion
-    return Clips(rgb, flow, np.arange(count) % len(MOTIONS))
+        for number, clip in enumerate(tqdm(found, total=count, desc="render", disable=None)):
+            rgb[number], flow[number], paths[number] = clip
+    return Clips(rgb, flow, np.arange(count) % len(MOTIONS), paths)
 
 
-def _render_clip(seed: int, number: int) -> tuple[Image, Image]:
+def _render_clip(seed: int, number: int) -> tuple[Image, Image, Array]:
     rng = np.random.default_rng([seed, STREAM, number])
     motion = list(MOTIONS.values())[number % len(MOTIONS)]
-    frames = np.stack(list(shrunk(film(motion, draw_style(rng), rng))))
+    shot = draw_shot(motion, draw_style(rng), rng)
+    frames = np.stack(list(shrunk(shot.frames())))
     wanted = plan(len(frames) - 1, segments=1, windows=1, frames=FRAMES, sampling="spread")
     numbers = wanted.frames.ravel()
-    flow = flow_codes(frames)
-    return frames[numbers], flow[numbers]
+    return frames[numbers], flow_codes(frames)[numbers], joint_paths(shot.actor.at[numbers])
+
+
+def joint_paths(at: Array) -> Array:
+    """Joints (t, joints, 2) in pixels as one vector: from the pelvis, in units of their spread."""
+    apart = at - at[:, :1]
+    apart[:, 0] = at[:, 0] - at[:, 0].mean(axis=0)
+    return (apart / apart.std()).ravel()
 
 
 def shrunk(frames: Iterator[Image]) -> Iterator[Image]:

@@ -107,3 +107,4 @@ def save_clips(clips: Clips, folder: Path, part: str) -> None:
     np.save(folder / f"{part}_rgb.npy", clips.rgb)
     np.save(folder / f"{part}_flow.npy", clips.flow)
     np.save(folder / f"{part}_labels.npy", clips.labels)
+    np.save(folder / f"{part}_paths.npy", clips.paths)

@@ -73,7 +73,8 @@ class AdaptationLog:
         """Warns when pseudo-labels change more each epoch, once for each time that it begins."""
         before = self._changes[-1] if self._changes else change
         self._changes = [*self._changes, change] if change > before else [change]
-        if len(self._changes) == RISES + 1 and change >= RESTLESS:
+        rises = len(self._changes) - 1
+        if rises >= RISES and change >= RESTLESS and (rises == RISES or before < RESTLESS):
             shares = ", ".join(f"{100 * share:.1f} %" for share in self._changes)
             self.warnings.append(
                 f"epoch {epoch}: pseudo-labels change more every epoch ({shares} of the videos): "

@@ -100,9 +100,10 @@ class Descent:
         steps = 0
         self.model.train()
         with _seeded(self._draw_seed(), self.device):
-            for steps, batch in enumerate(batches, start=1):  # noqa: B007
+            for batch in batches:
                 terms = objective(batch)
                 self._step(torch.stack(list(terms.values())).sum())
+                steps += 1
                 for name, value in terms.items():
                     sums[name] = sums.get(name, 0) + value.detach()
         self.model.eval()

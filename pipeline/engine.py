@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 from tqdm import tqdm
 
-from pipeline.errors import VideoError
+from pipeline.errors import UserError, VideoError
 
 T = TypeVar("T")
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -41,9 +41,10 @@ def run(
 ) -> list[Failure[T]]:
     """Calls `work` on every item, `workers` at once (None: one a core); returns what failed.
 
-    `work` must be picklable. A VideoError is the item's failure; so is any other exception, with
-    where it was raised. If a process dies (out of memory, a crash inside a decoder), the items it
-    may have died of are tried again alone, and only the guilty one fails.
+    `work` must be picklable. A VideoError is the item's failure; so is an unexpected exception,
+    with where it was raised. Any other UserError concerns all items and ends the run. If a process
+    dies (out of memory, a crash inside a decoder), the items it may have died of are tried again
+    alone, and only the guilty one fails.
     """
     count = min(workers or cores(), max(1, len(items)))
     failures: list[Failure[T]] = []
@@ -78,7 +79,7 @@ def _until_death(
                     reason = future.result()
                     item = running.pop(future)
                     tick()
-                    if reason:
+                    if reason is not None:
                         yield Failure(item, reason)
         except BrokenProcessPool:
             suspects.extend(running.values())
@@ -91,7 +92,7 @@ def _alone(work: Callable[[T], None], item: T) -> list[Failure[T]]:
             reason = pool.submit(_attempt, work, item).result()
         except BrokenProcessPool:
             reason = "its process died (out of memory, or a crash in the decoder); skip it"
-    return [Failure(item, reason)] if reason else []
+    return [] if reason is None else [Failure(item, reason)]
 
 
 def _attempt(work: Callable[[T], None], item: T) -> str | None:
@@ -100,6 +101,8 @@ def _attempt(work: Callable[[T], None], item: T) -> str | None:
         work(item)
     except VideoError as fault:
         return str(fault)
+    except UserError:
+        raise
     except Exception as fault:  # a fault of ours must not cost the other videos
         where = traceback.extract_tb(fault.__traceback__)[-1]
         place = f"{os.path.basename(where.filename)}:{where.lineno}"  # noqa: PTH119

@@ -77,9 +77,14 @@ def over_epochs(trajectory: Mapping[int, Tensor], labels: Tensor) -> Numbers:
         for seed, predicted in trajectory.items()
     }
     return {
-        "last_epochs_mean": _mean([a[-LAST_EPOCHS:].mean().item() for a in accuracies.values()]),
+        "last_epochs_mean": _mean([_late(a).mean().item() for a in accuracies.values()]),
         "oracle": _mean([a.max().item() for a in accuracies.values()]),
     }
+
+
+def _late(accuracies: Tensor) -> Tensor:
+    """The last epochs' accuracies; row 0, the source model, only if there is nothing else."""
+    return accuracies[1:][-LAST_EPOCHS:] if len(accuracies) > 1 else accuracies
 
 
 def _mean(values: Sequence[float]) -> float:

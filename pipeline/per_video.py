@@ -1,5 +1,6 @@
 """What decode, flow and features share: do what is missing for each video, tell what failed."""
 
+import json
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -95,7 +96,7 @@ def _table(staging: Staging, reasons: dict[str, str], total: int) -> str:
     for key, reason in sorted(reasons.items()):
         first, *more = textwrap.wrap(reason, 76)
         rows += [f"  {key:<{width}}  {first}", *(f"  {'':<{width}}  {line}" for line in more)]
-    skip = [f"      {_quoted(key)}: {_quoted(reason)}" for key, reason in sorted(reasons.items())]
+    skip = [f"        {_quoted(key)}: {_quoted(reason)}" for key, reason in sorted(reasons.items())]
     return "\n".join(
         [
             f"{staging.stage} {staging.domain}: {len(reasons)} of {total} videos cannot be used; "
@@ -104,12 +105,12 @@ def _table(staging: Staging, reasons: dict[str, str], total: int) -> str:
             "Replace these files, or leave them out in params.yaml:",
             "  domains:",
             f"    {staging.domain}:",
-            "     skip:",
+            "      skip:",
             *skip,
         ]
     )
 
 
 def _quoted(text: str) -> str:
-    """A YAML string in single quotes."""
-    return "'" + text.replace("'", "''") + "'"
+    """A YAML string in double quotes, on one line."""
+    return json.dumps(text, ensure_ascii=False)

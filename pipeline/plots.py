@@ -16,6 +16,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 from matplotlib import style
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -93,18 +94,20 @@ def shortened(name: str, longest: int = LONGEST) -> str:
 
 @styled
 def accuracies(name: str, before: Accuracy, after: Accuracy, oracle: float) -> str:
-    """Source-only and adapted accuracy: a dot a seed, the mean, its interval, and the oracle."""
-    figure, axes = _panel(5.4, 1.9, left=1.0, bottom=0.45, top=0.3, right=0.2)
-    for row, (one, colour) in enumerate([(after, AFTER), (before, BEFORE)]):
+    """Source-only and adapted accuracy: a dot a seed, the mean, its interval; and the oracle."""
+    figure, axes = _panel(4.4, 2.1, left=1.15, bottom=0.35, top=0.3, right=0.25)
+    for row, (one, colour) in enumerate([(before, BEFORE), (after, AFTER)]):
         axes.plot([one.low, one.high], [row, row], color=colour, linewidth=7, alpha=0.3)
         axes.plot(one.seeds, [row] * len(one.seeds), "o", color=colour, markersize=4, alpha=0.7)
         axes.plot(one.mean, row, "D", color=colour, markersize=8)
-        axes.text(one.mean, row + 0.3, f"{one.mean:.1%}", ha="center", va="bottom")
-    axes.axvline(oracle, color=INK, linewidth=1, linestyle=":")
-    axes.text(oracle, 1.8, "oracle (a bound)", ha="center", va="bottom", alpha=0.8)
-    axes.set_ylim(-0.5, 1.75)
-    axes.set_yticks([0, 1], ["adapted", "source-only"])
+    axes.plot(oracle, 2, "D", color=INK, markersize=7, fillstyle="none")
+    for row, mean in enumerate([before.mean, after.mean, oracle]):
+        axes.text(mean, row - 0.22, f"{mean:.1%}", ha="center", va="bottom")
+    axes.set_yticks([0, 1, 2], ["source-only", "adapted", "oracle (a bound)"])
+    axes.set_ylim(2.4, -0.65)
+    axes.tick_params(axis="y", length=0)
     _share_axis(axes)
+    _title(figure, "Accuracy")
     said = f"Accuracy: source-only {before.mean:.1%}, adapted {after.mean:.1%}"
     return _svg(figure, name, f"{said}, oracle {oracle:.1%}")
 
@@ -113,8 +116,11 @@ def accuracies(name: str, before: Accuracy, after: Accuracy, oracle: float) -> s
 def class_bars(name: str, title: str, rates: Mapping[str, tuple[float, float]]) -> str:
     """Two bars a class, source-only above adapted; shares in [0, 1]."""
     left, height = _name_width(rates), 0.4 * len(rates)
-    figure, axes = _panel(5.4, height + 1.1, left=left, bottom=0.4, top=0.7, right=0.5)
-    for offset, side, colour, label in ((-0.2, 0, BEFORE, "source-only"), (0.2, 1, AFTER, "adapted")):
+    figure, axes = _panel(4.4, height + 1.0, left=left, bottom=0.3, top=0.7, right=0.4)
+    for offset, side, colour, label in (
+        (-0.2, 0, BEFORE, "source-only"),
+        (0.2, 1, AFTER, "adapted"),
+    ):
         shares = [pair[side] for pair in rates.values()]
         rows = [row + offset for row in range(len(rates))]
         axes.barh(rows, shares, height=0.36, color=colour, label=label)
@@ -139,16 +145,16 @@ def confusion(
     number = {label: position for position, label in enumerate(classes)}
     left = _name_width(classes) + 0.25
     side = max(4.4 - left, 0.17 * len(classes))
-    figure, axes = _panel(
-        left + side + 0.1, left + side + 0.3, left=left, bottom=left, top=0.3, right=0.1
-    )
+    below = 0.72 * _name_width(classes) + 0.4  # names stand at 45 degrees
+    size = (left + side + 0.1, below + side + 0.3)
+    figure, axes = _panel(*size, left=left, bottom=below, top=0.3, right=0.1)
     digits = max(2, len(str(max(counts.values()))))
-    size = min(8.5, 108 / digits * side / len(classes))
+    points = min(8.5, 108 / digits * side / len(classes))
     for (actual, predicted), count in sorted(counts.items()):
         x, y, share = number[predicted], number[actual], count / totals[actual]
         cell = Rectangle((x - 0.5, y - 0.5), 1, 1, color=AFTER, alpha=0.85 * share, linewidth=0)
         axes.add_patch(cell)
-        axes.text(x, y, str(count), ha="center", va="center_baseline", fontsize=size)
+        axes.text(x, y, str(count), ha="center", va="center_baseline", fontsize=points)
     labels = [shortened(label) for label in classes]
     axes.set_xticks(range(len(classes)), labels, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(classes)), labels)
@@ -166,12 +172,13 @@ def curve(name: str, title: str, runs: Mapping[str, Series]) -> str:
     """A thin line a seed and a thick one for their mean, over the epochs."""
     figure, axes = _panel(3.4, 2.2, left=0.55, bottom=0.45, top=0.35, right=0.1)
     for series in runs.values():
-        axes.plot(list(series), list(series.values()), color=AFTER, linewidth=0.8, alpha=0.45)
+        axes.plot(list(series), list(series.values()), color=INK, linewidth=0.7, alpha=0.5)
     epochs = sorted({epoch for series in runs.values() for epoch in series})
     mean = [fmean(s[epoch] for s in runs.values() if epoch in s) for epoch in epochs]
     axes.plot(epochs, mean, color=AFTER, linewidth=2.2)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.yaxis.set_major_locator(MaxNLocator(5))
+    whole = all(value.is_integer() for series in runs.values() for value in series.values())
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=whole, steps=[1, 2, 2.5, 5, 10]))
     axes.set_xlabel("epoch")
     axes.grid()
     _title(figure, title)
@@ -184,23 +191,22 @@ def embedding(name: str, title: str, points: Sequence[Point], classes: Sequence[
     """Videos as points, coloured and shaped by class; its axes mean nothing and are not drawn."""
     present = Counter(point.label for point in points)
     shown = [label for label in classes if present[label]][: len(COLOURS) * len(SHAPES)]
-    columns = min(3, int(4.4 / (_name_width(shown) + 0.25)))
+    columns = max(1, min(6, int(4.3 / (_name_width(shown) + 0.35))))
     legend = 0.19 * (-(-(len(shown) + 1) // columns)) + 0.1
     figure, axes = _panel(4.4, 4.0 + legend, left=0.05, bottom=legend, top=0.3, right=0.05)
     others = [point for point in points if point.label not in shown]
     if others:
-        axes.scatter(*_xy(others), s=12, color=BEFORE, alpha=0.6, linewidths=0, label="o")
+        axes.scatter(*_xy(others), s=14, color=BEFORE, alpha=0.6, linewidths=0)
     for number, label in enumerate(shown):
         own = [point for point in points if point.label == label]
         colour, shape = COLOURS[number % len(COLOURS)], SHAPES[number % len(SHAPES)]
-        axes.scatter(
-            *_xy(own), s=16, color=colour, marker=shape, linewidths=0, label=shortened(label)
-        )
+        axes.scatter(*_xy(own), s=22, color=colour, marker=shape, linewidths=0)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set(visible=True, alpha=0.3)
     axes.margins(0.04)
     _title(figure, title)
-    figure.legend(loc="lower left", ncols=columns, handletextpad=0.2, fontsize=8)
+    names = ["other"] * bool(others) + [shortened(label) for label in shown]
+    _legend(figure, list(axes.collections), names, columns)
     return _svg(figure, name, f"{title}: {len(points)} videos, {len(shown)} classes")
 
 
@@ -225,6 +231,16 @@ def _panel(
 def _title(figure: Figure, title: str) -> None:
     height = figure.get_figheight()
     figure.text(0.01, 1 - 0.08 / height, printable(title), va="top", weight="bold", fontsize=9.5)
+
+
+def _legend(figure: Figure, marks: Sequence[Artist], names: Sequence[str], columns: int) -> None:
+    """A legend below; the names are set afterwards, as one that begins with _ would be left out."""
+    blank = ["x"] * len(names)
+    legend = figure.legend(
+        marks, blank, loc="lower left", ncols=columns, handletextpad=0.2, fontsize=8
+    )
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_text(name)
 
 
 def _share_axis(axes: Axes) -> None:

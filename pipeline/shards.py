@@ -11,7 +11,8 @@ entry) and one Matroska file a video. Any unzip program opens it.
 import json
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from pipeline.fingerprint import share
 LIMIT = 256 * 2**20  # bytes a shard, on average
 _CARD = "shard.json"
 _SUFFIX = ".mkv"
+_DAMAGE = (zipfile.BadZipFile, EOFError, LookupError, OSError, RuntimeError, ValueError)
 
 
 def spread(sizes: Mapping[str, int], limit: int = LIMIT) -> list[list[str]]:
@@ -76,25 +78,39 @@ class Shards:
             self._list(path)
 
     def _list(self, path: Path) -> None:
-        try:
-            with zipfile.ZipFile(path) as shard:
-                card = json.loads(shard.read(_CARD))
-        except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as fault:
-            raise UserError(
-                f"{path}: damaged shard ({fault}); delete it, run `dvc repro`"
-            ) from None
-        entries = card.pop("entries")
+        with _undamaged(path), zipfile.ZipFile(path) as shard:
+            card = json.loads(shard.read(_CARD))
+            entries = card.pop("entries")
+        if card != (self.provenance or card):
+            raise UserError(f"{path.parent}: its shards come from different runs; run `dvc repro`")
         self.provenance = card
         self.fingerprints |= entries
         self._shard |= dict.fromkeys(entries, path)
 
     def read(self, key: str) -> bytes:
-        """One video's file. Raises KeyError for an unknown key."""
-        with zipfile.ZipFile(self._shard[key]) as shard:
+        """One video's file. Raises KeyError for an unknown key, UserError for a damaged shard."""
+        path = self._shard[key]
+        with _undamaged(path), zipfile.ZipFile(path) as shard:
             return shard.read(key + _SUFFIX)
 
 
-@lru_cache(maxsize=4)
+@contextmanager
+def _undamaged(path: Path) -> Iterator[None]:
+    """Tells of damage in plain words, whatever zipfile or json stumble over."""
+    try:
+        yield
+    except _DAMAGE as fault:
+        raise UserError(f"{path}: damaged shard ({fault}); delete it, run `dvc repro`") from None
+
+
 def opened(folder: Path) -> Shards:
-    """A published folder, listed once a process."""
+    """A published folder, listed once a process, and again when it was published anew."""
+    if not folder.exists():
+        return Shards(folder)
+    status = folder.stat()
+    return _opened(folder, (status.st_ino, status.st_mtime_ns))
+
+
+@lru_cache(maxsize=4)
+def _opened(folder: Path, edition: tuple[int, int]) -> Shards:
     return Shards(folder)

@@ -13,7 +13,6 @@ A domain's folder holds one copy of what its outputs hold: publishing prunes eve
 
 import argparse
 import os
-import shutil
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pipeline import atomic
+from pipeline.errors import UserError
 
 
 def root() -> Path:
@@ -47,13 +47,19 @@ class Staging:
         return self.folder / fingerprint
 
     def write(self, fingerprint: str, content: bytes) -> None:
-        """Adds an entry, whole or not at all."""
-        atomic.write_file(self.path(fingerprint), content)
+        """Adds an entry, whole or not at all. Raises UserError if the disk refuses it."""
+        try:
+            atomic.write_file(self.path(fingerprint), content)
+        except OSError as fault:
+            raise UserError(
+                f"{self.folder}: cannot be written ({fault.strerror}); make room or mend its "
+                "rights; the next run goes on from here"
+            ) from None
 
     def prune(self, keep: Collection[str]) -> int:
         """Deletes all entries but `keep`, and what a crash left half-written; counts them."""
-        doomed = [path for path in self.folder.glob("*") if path.name not in keep]
-        for path in (*doomed, *self.folder.glob(".*.part")):
+        doomed = [path for path in self.folder.iterdir() if path.name not in keep]
+        for path in doomed:
             path.unlink()
         return len(doomed)
 
@@ -73,22 +79,35 @@ class Staging:
             lock.release()
 
 
+def _stored() -> list[Staging]:
+    """All stages and domains that have a folder in the store."""
+    folders = sorted(path for path in root().glob("*/*") if path.is_dir())
+    return [Staging(folder.parent.name, folder.name) for folder in folders]
+
+
+def _clear() -> None:
+    for staging in _stored():
+        with staging.lock():
+            staging.prune(keep=())
+
+
 def _show() -> None:
     total = 0
-    for folder in sorted(path for path in root().glob("*/*") if path.is_dir()):
-        sizes = [path.stat().st_size for path in folder.iterdir()]
+    for staging in _stored():
+        sizes = [path.stat().st_size for path in staging.folder.iterdir()]
         total += sum(sizes)
-        print(f"{folder.relative_to(root())}: {len(sizes)} entries, {sum(sizes) / 1e6:.1f} MB")
+        print(f"{staging.stage} {staging.domain}: {len(sizes)} entries, {sum(sizes) / 1e6:.1f} MB")
     print(f"{root()}: {total / 1e6:.1f} MB in all")
 
 
 def main() -> None:
     """Shows or clears the store."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.staging", description=_show.__doc__)
-    parser.description = "Shows what the staging store holds."
-    parser.add_argument("--clear", action="store_true", help="delete every entry")
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.staging", description="Shows what the staging store holds."
+    )
+    parser.add_argument("--clear", action="store_true", help="delete every entry first")
     if parser.parse_args().clear:
-        shutil.rmtree(root(), ignore_errors=True)
+        _clear()
     _show()
 
 

@@ -21,6 +21,8 @@ from pipeline.features import Features
 from pipeline.shards import LIMIT, spread
 
 SCHEMA = 1
+# what h5py raises on a broken file
+_DAMAGE = (AttributeError, OSError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ def write(
     sizes = {key: video.rgb.nbytes + video.flow.nbytes for key, video in videos.items()}
     with atomic.new_folder(folder) as aside:
         for number, keys in enumerate(spread(sizes, limit)):
+            if not keys:
+                continue
             with h5py.File(aside / f"{number:04d}.h5", "w") as file:
                 file.attrs["schema"] = SCHEMA
                 file.attrs["provenance"] = json.dumps(provenance, sort_keys=True)
@@ -56,15 +60,23 @@ def write(
 
 
 def _write_rows(file: h5py.File, keys: Sequence[str], rows: Sequence[VideoFeatures]) -> None:
-    text = h5py.string_dtype()
-    file.create_dataset("key", data=list(keys), dtype=text)
-    file.create_dataset("fingerprint", data=[row.fingerprint for row in rows], dtype=text)
-    file.create_dataset("n_frames", data=np.array([row.n_frames for row in rows], np.int64))
-    file.create_dataset("fps", data=np.array([row.fps for row in rows], np.float64))
-    if rows:
-        file.create_dataset("rgb", data=np.stack([row.rgb for row in rows]))
-        file.create_dataset("flow", data=np.stack([row.flow for row in rows]))
-        file.create_dataset("frames", data=np.stack([row.frames for row in rows]))
+    columns = {
+        "key": _text(keys),
+        "fingerprint": _text([row.fingerprint for row in rows]),
+        "n_frames": np.array([row.n_frames for row in rows], np.int64),
+        "fps": np.array([row.fps for row in rows], np.float64),
+        "rgb": np.stack([row.rgb for row in rows]),
+        "flow": np.stack([row.flow for row in rows]),
+        "frames": np.stack([row.frames for row in rows]),
+    }
+    for name, values in columns.items():
+        file.create_dataset(name, data=values, fletcher32=True)  # a flipped bit is an error
+
+
+def _text(values: Sequence[str]) -> NDArray[np.bytes_]:
+    """Strings as UTF-8 of one length: HDF5's other strings lie where no checksum reaches."""
+    coded = [value.encode() for value in values]
+    return np.array(coded, dtype=h5py.string_dtype("utf-8", max(map(len, coded))))
 
 
 @dataclass(frozen=True)
@@ -112,9 +124,7 @@ def load(folder: Path) -> Store:
         raise UserError(
             f"{folder}: no feature files; `dvc repro` makes them, `dvc pull` fetches them"
         )
-    parts = [part for path in paths if (part := _read(path)) is not None]
-    if not parts:
-        raise UserError(f"{folder}: the store holds no video; is the domain's index empty?")
+    parts = [_read(path) for path in paths]
     if any(part.provenance != parts[0].provenance for part in parts):
         raise UserError(
             f"{folder}: its files come from different runs; run `dvc repro` or `dvc pull`"
@@ -130,8 +140,8 @@ def load(folder: Path) -> Store:
     )
 
 
-def _read(path: Path) -> Store | None:
-    """One file of a store; None if it holds no video."""
+def _read(path: Path) -> Store:
+    """One file of a store."""
     try:
         with h5py.File(path, "r", locking=False) as file:
             schema = int(file.attrs["schema"])
@@ -139,12 +149,20 @@ def _read(path: Path) -> Store | None:
                 raise UserError(
                     f"{path}: schema {schema}, this version reads {SCHEMA}; re-run features"
                 )
-            if not len(file["key"]):
-                return None
+            _require_shapes(file, path.stat().st_size)
             keys = tuple(file["key"].asstr()[:])
             provenance = json.loads(file.attrs["provenance"])
             return Store(path, provenance, keys, file["rgb"][:], file["flow"][:])
-    except (OSError, KeyError) as fault:
+    except _DAMAGE as fault:
         raise UserError(
             f"{path}: damaged ({fault}); delete it, then `dvc checkout`, `dvc pull` or `dvc repro`"
         ) from None
+
+
+def _require_shapes(file: h5py.File, size: int) -> None:
+    """Raises ValueError if the shapes do not fit each other, or `size` bytes cannot hold them."""
+    key, rgb, flow = (file[name] for name in ("key", "rgb", "flow"))
+    if not (rgb.ndim == 4 and rgb.shape == flow.shape and key.shape == rgb.shape[:1]):
+        raise ValueError(f"shapes key {key.shape}, rgb {rgb.shape}, flow {flow.shape}")
+    if rgb.nbytes > size:
+        raise ValueError(f"{size} bytes cannot hold rgb {rgb.shape}")

@@ -47,7 +47,9 @@ def needed(stage: str) -> set[Path]:
 
 
 def code_deps(stage: str) -> list[Path]:
-    return [ROOT / dep for dep in ALL[stage]["deps"] if dep.startswith("pipeline")]
+    folders_of_data = {"pipeline/templates"}
+    deps = [dep for dep in ALL[stage]["deps"] if dep.startswith("pipeline")]
+    return [ROOT / dep for dep in deps if dep not in folders_of_data]
 
 
 def covers(dep: Path, file: Path) -> bool:

@@ -155,6 +155,16 @@ def test_pseudo_labels_equal_their_formula(rounds: int, append_one: bool) -> Non
         assert got.tolist() == slow_labels(features, probabilities, rounds, append_one)
 
 
+def test_by_default_there_are_two_rounds_and_a_one_is_appended() -> None:
+    features, probabilities = normal(200, 3), stochastic(200, 5, seed=50)
+    default = centroid_pseudo_labels(features, probabilities)
+    for rounds, append_one in ((1, True), (2, False), (2, True)):
+        labels = centroid_pseudo_labels(
+            features, probabilities, rounds=rounds, append_one=append_one
+        )
+        assert torch.equal(labels, default) == ((rounds, append_one) == (2, True))
+
+
 def test_a_wrong_prediction_among_separate_blobs_is_mended() -> None:
     blob = torch.arange(20) % 2
     features = torch.tensor([[5.0, 0.0], [0.0, 5.0]])[blob] + 0.3 * normal(20, 2).float()

@@ -278,20 +278,32 @@ def test_a_video_mixed_with_itself_is_already_aligned(
     assert got["temporal_alignment"].item() == pytest.approx(0, abs=1e-6)
 
 
-def test_alignment_moves_mixed_videos_towards_the_surer_one(
+def test_alignment_follows_equations_7_to_11_pair_by_pair(
     setting: Setting, still: RelationNetwork
 ) -> None:
-    """With tau near 0 the target is the sure video alone; mixing less of the other gets closer."""
     features = setting.target.features
     memory = remember(predict(still, features))
-    batch = first_batch(memory)
-    lean, even = (
-        Mtran(Weights(tau=0.01)).losses(
-            still, features, batch._replace(draws=torch.full((16,), draw)), memory
-        )["multimodal_alignment"]
-        for draw in (1.0, 0.75)
-    )
-    assert 0 < lean < even
+    batch = first_batch(memory, batch_size=8)
+    got = Mtran(Weights(tau=0.5)).losses(still, features, batch, memory)
+    multimodal, temporal = 0.0, 0.0
+    for sure, unsure, draw in zip(*batch, strict=True):
+        high, low = (features.select([video]) for video in (sure, unsure))
+        share = max(math.exp(draw), math.exp(1 - draw)) / (math.exp(draw) + math.exp(1 - draw))
+        mixed = Features(
+            ("mixed",),
+            *(share * h + (1 - share) * w for h, w in ((high.rgb, low.rgb), (high.flow, low.flow))),
+        )
+        lean = max(math.exp(2 * draw), math.exp(2 - 2 * draw))
+        share = lean / (math.exp(2 * draw) + math.exp(2 - 2 * draw))
+        outputs = [predict(still, videos) for videos in (mixed, high, low)]
+        for kind in ("rgb", "flow", "fused"):
+            m, h, w = (getattr(output, kind) for output in outputs)
+            multimodal += (m - share * h - (1 - share) * w).square().mean().item() / 4
+        m, h, w = (output.relations for output in outputs)
+        target = share * h + (1 - share) * w
+        temporal += (target * (target / m).log()).sum().item() / 4
+    assert got["multimodal_alignment"].item() == pytest.approx(multimodal, rel=1e-4)
+    assert got["temporal_alignment"].item() == pytest.approx(0.05 * temporal, rel=1e-3)
 
 
 # Several seeds at once

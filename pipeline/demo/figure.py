@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 LEFT, RIGHT = 0, 1
+SIDES = ("left", "right")
 FLEXION, ABDUCTION, ROTATION, BEND = range(4)  # of an arm or a leg: forward, outward, axial, joint
 LEAN, SWAY, TWIST = range(3)  # of the torso: forward, to the left, about its axis
 FORWARD, LIFT, TURN, TILT = range(4)  # of the whole body: travel, height above ground, yaw, pitch
 
-JOINTS = ("pelvis", "neck", "head") + tuple(
-    f"{name}_{side}"
-    for name in ("shoulder", "elbow", "hand", "hip", "knee", "ankle", "toe")
-    for side in ("left", "right")
-)
+PAIRED = ("shoulder", "elbow", "hand", "hip", "knee", "ankle", "toe")
+JOINTS = ("pelvis", "neck", "head", *(f"{name}_{side}" for name in PAIRED for side in SIDES))
 JOINT = {name: index for index, name in enumerate(JOINTS)}
 
 

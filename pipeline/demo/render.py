@@ -10,29 +10,15 @@ from pipeline.demo.background import Image
 from pipeline.demo.figure import Array, Build, joints
 from pipeline.demo.motions import Motion, draw_manner
 from pipeline.demo.people import Clothes, draw_build, draw_clothes, draw_person
-from pipeline.demo.style import Camera, Light, Sensor, Style
-from pipeline.demo.traffic import draw_posts, draw_traffic
+from pipeline.demo.style import Light, Sensor, Style
+from pipeline.demo.traffic import PasserBy, Post, Vehicle, draw_posts, draw_traffic
 
 MARGIN = 0.25  # of the frame's size: how far the painted scene goes on around it
 
 
 def film(motion: Motion, style: Style, rng: np.random.Generator) -> Iterator[Image]:
     """Yields the frames (height, width, 3), RGB, of one new video of one new person."""
-    count = int(rng.integers(style.frames[0], style.frames[1] + 1))
-    time = np.arange(count) / style.fps
-    actor = draw_actor(motion, style, rng, time)
-    views = move_camera(style, rng, time, actor.path)
-    scene = paint_scene(style, rng)
-    behind, before = draw_traffic(style, rng), draw_posts(style, rng)
-    finish = draw_finish(style.light, style.sensor, rng, (count, style.height, style.width))
-    for index in range(count):
-        frame = see(scene, views[index], style)
-        for mover in behind:
-            mover.draw(frame, views[index], time[index])
-        actor.draw(frame, views[index], index)
-        for post in before:
-            post.draw(frame, views[index], time[index])
-        yield finish.develop(frame, index)
+    yield from draw_shot(motion, style, rng).frames()
 
 
 @dataclass(frozen=True)
@@ -53,6 +39,70 @@ class Actor:
         _darken(frame, (x, y), (0.2 * self.scale, 0.04 * self.scale))
         at = self.at[index] @ view[:, :2].T + view[:, 2]
         draw_person(frame, at, self.depth[index], self.scale, self.build, self.clothes)
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Light, lens and chip of one video."""
+
+    gains: Array  # (n, 3) factor on red, green and blue of each frame
+    blur: float  # pixels
+    brighter: Image  # (height + 64, width + 64, 3), the noise above 0
+    darker: Image  # likewise, below 0, without the sign
+    cuttings: np.ndarray  # (n, 2) top left corners in the noise
+
+    def develop(self, frame: Image, index: int) -> Image:
+        """The frame as the camera stores it."""
+        levels = np.clip(np.arange(256)[:, None] * self.gains[index], 0, 255)
+        lit = cv2.LUT(frame, np.rint(levels).astype(np.uint8)[None])
+        if self.blur > 0.2:
+            lit = cv2.GaussianBlur(lit, (0, 0), self.blur)
+        top, left = self.cuttings[index]
+        cutting = np.s_[top : top + frame.shape[0], left : left + frame.shape[1]]
+        grainy = cv2.subtract(cv2.add(lit, self.brighter[cutting]), self.darker[cutting])
+        return np.asarray(grainy, np.uint8)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One video before it is drawn."""
+
+    style: Style
+    time: Array  # (n,) seconds
+    actor: Actor
+    views: Array  # (n, 2, 3) from scene pixels to pixels of each frame
+    scene: Image
+    behind: list[PasserBy | Vehicle]
+    before: list[Post]
+    finish: Finish
+
+    def frames(self) -> Iterator[Image]:
+        """Draws frame after frame (height, width, 3), RGB."""
+        for index, (view, time) in enumerate(zip(self.views, self.time, strict=True)):
+            frame = see(self.scene, view, self.style)
+            for mover in self.behind:
+                mover.draw(frame, view, time)
+            self.actor.draw(frame, view, index)
+            for post in self.before:
+                post.draw(frame, view, time)
+            yield self.finish.develop(frame, index)
+
+
+def draw_shot(motion: Motion, style: Style, rng: np.random.Generator) -> Shot:
+    """A new shot of somebody new who does `motion`; everything random is drawn here."""
+    count = int(rng.integers(style.frames[0], style.frames[1] + 1))
+    time = np.arange(count) / style.fps
+    actor = draw_actor(motion, style, rng, time)
+    return Shot(
+        style=style,
+        time=time,
+        actor=actor,
+        views=move_camera(style, rng, time, actor.path),
+        scene=paint_scene(style, rng),
+        behind=draw_traffic(style, rng),
+        before=draw_posts(style, rng),
+        finish=draw_finish(style.light, style.sensor, rng, (count, style.height, style.width)),
+    )
 
 
 def draw_actor(motion: Motion, style: Style, rng: np.random.Generator, time: Array) -> Actor:
@@ -122,28 +172,9 @@ def see(scene: Image, view: Array, style: Style) -> Image:
     shifted = view.copy()
     shifted[:, 2] -= view[:, :2] @ (pad_x, pad_y)
     size = (style.width, style.height)
-    return cv2.warpAffine(scene, shifted, size, borderMode=cv2.BORDER_REPLICATE)
-
-
-@dataclass(frozen=True)
-class Finish:
-    """Light, lens and chip of one video."""
-
-    gains: Array  # (n, 3) factor on red, green and blue of each frame
-    blur: float  # pixels
-    brighter: Image  # (height + 64, width + 64, 3), the noise above 0
-    darker: Image  # likewise, below 0, without the sign
-    cuttings: np.ndarray  # (n, 2) top left corners in the noise
-
-    def develop(self, frame: Image, index: int) -> Image:
-        """The frame as the camera stores it."""
-        levels = np.clip(np.arange(256)[:, None] * self.gains[index], 0, 255)
-        lit = cv2.LUT(frame, np.rint(levels).astype(np.uint8)[None])
-        if self.blur > 0.2:
-            lit = cv2.GaussianBlur(lit, (0, 0), self.blur)
-        top, left = self.cuttings[index]
-        cutting = np.s_[top : top + frame.shape[0], left : left + frame.shape[1]]
-        return cv2.subtract(cv2.add(lit, self.brighter[cutting]), self.darker[cutting])
+    return np.asarray(
+        cv2.warpAffine(scene, shifted, size, borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
 
 
 def draw_finish(

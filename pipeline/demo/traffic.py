@@ -26,12 +26,12 @@ class PasserBy:
 
     def draw(self, frame: Image, view: Array, time: float) -> None:
         """Draws the passer-by at `time` in seconds, through `view` (2, 3)."""
-        feet = view[:, :2] @ (self.start + (self.speed * time, 0.0)) + view[:, 2]
+        feet = view[:, :2] @ (self.start + np.array([self.speed * time, 0.0])) + view[:, 2]
         hips, chest = feet - (0, 0.47 * self.size), feet - (0, 0.74 * self.size)
         step = 0.16 * self.size * np.sin(2 * np.pi * self.rhythm * time)
         thin = 0.045 * self.size
         for side in (step, -step):
-            draw_capsule(frame, hips, feet + (side, 0.0), (thin, thin), self.legs)
+            draw_capsule(frame, hips, feet + np.array([side, 0.0]), (thin, thin), self.legs)
         draw_capsule(frame, hips, chest, (2 * thin, 2 * thin), self.body)
         draw_disc(frame, feet - (0, 0.92 * self.size), 1.6 * thin, self.hair)
         draw_disc(frame, feet - (0, 0.90 * self.size), 1.4 * thin, self.skin)
@@ -49,7 +49,7 @@ class Vehicle:
 
     def draw(self, frame: Image, view: Array, time: float) -> None:
         """Draws the vehicle at `time` in seconds, through `view` (2, 3)."""
-        x, y = view[:, :2] @ (self.start + (self.speed * time, 0.0)) + view[:, 2]
+        x, y = view[:, :2] @ (self.start + np.array([self.speed * time, 0.0])) + view[:, 2]
         long, high = self.length / 2, self.height
         cabin = np.array([(-0.75, 0.5), (-0.5, 1.0), (0.35, 1.0), (0.7, 0.5)])
         body = np.array([(-1.0, 0.12), (-1.0, 0.55), (1.0, 0.5), (1.0, 0.12)])

@@ -32,7 +32,7 @@ class Encoding:
     """How a domain's videos are coded."""
 
     suffix: str  # of the file, which also names its container
-    codec: str
+    codec: Literal["libx264", "mpeg4"]
     options: dict[str, str] = field(default_factory=dict)
     bit_rate: int = 0  # per second; 0 leaves it to the codec
 
@@ -46,7 +46,9 @@ class Domain:
     stream: int
 
 
-H264 = Encoding(".mp4", "libx264", {"preset": "veryfast", "crf": "22"})
+# without these, x264 does not always write the same bytes (seen: 2 to 10 variants in 10 runs)
+EXACT = "cpu-independent=1:mbtree=0"
+H264 = Encoding(".mp4", "libx264", {"preset": "veryfast", "crf": "22", "x264-params": EXACT})
 MPEG4 = Encoding(".avi", "mpeg4", {"g": "30"}, bit_rate=350_000)
 DOMAINS: dict[DomainName, Domain] = {
     "studio": Domain(STUDIO, H264, stream=1),

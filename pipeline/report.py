@@ -1,0 +1,304 @@
+"""The page that says what an adaptation did: one HTML file that needs nothing but itself."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipeline import plots
+
+MODELS = ("source_only", "adapted")
+TEMPLATES = Path(__file__).parent / "templates"
+LISTED = 10  # videos in a list of mistakes
+
+Row = Mapping[str, str]  # of a CSV table, all cells text
+Rows = Sequence[Row]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the stages before left: a card, metrics.json, and CSV tables.
+
+    card      models/adapted/card.json   metrics    results/metrics.json
+    pretrain, adapt  the logs of training: `seed`, `epoch`, then named numbers
+    predictions, confusion, embedding  results/<name>.csv
+    """
+
+    card: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    pretrain: Rows
+    adapt: Rows
+    predictions: Rows
+    confusion: Rows
+    embedding: Rows
+
+    @property
+    def classes(self) -> list[str]:
+        """The task's classes, in the order of their numbers."""
+        return list(self.card["classes"])
+
+    @property
+    def labelled(self) -> bool:
+        """Whether any test video has a label of the task's classes."""
+        return self.metrics["labelled_test_videos"] > 0
+
+    @property
+    def test(self) -> list[Row]:
+        """The predictions for test videos, a row a seed and video."""
+        return [row for row in self.predictions if row["split"] == "test"]
+
+
+class Doubt(NamedTuple):
+    """A test video worth a look: what the adapted models of the seeds say of it."""
+
+    key: str
+    label: str
+    said: str  # the classes, the surest first
+    confidence: float  # mean over the seeds, in [0, 1]
+    seeds: int  # how many of them say so
+    before: str  # what the source models say, the surest first
+
+
+class Entry(NamedTuple):
+    """What a score or loss is called, and what it says in plain words."""
+
+    title: str
+    words: str = ""
+    better: str = ""  # "lower", "higher", or neither
+
+
+@cache
+def glossary() -> dict[str, dict[str, Any]]:
+    """What templates/glossary.yaml holds: `scores`, `losses` and `methods`, by name."""
+    return yaml.safe_load((TEMPLATES / "glossary.yaml").read_text(encoding="utf-8"))
+
+
+def figures(results: Results) -> dict[str, str]:
+    """All figures as SVG text, by file name without suffix, in the order of the page."""
+    drawn: dict[str, str] = {}
+    if results.labelled:
+        both = [_accuracy(results.metrics[model]) for model in MODELS]
+        oracle = results.metrics["adapted"]["oracle"]
+        drawn["accuracy"] = plots.accuracies("accuracy", both[0], both[1], oracle)
+        for model in MODELS:
+            pairs = [(row["actual"], row[model]) for row in results.confusion]
+            name = f"confusion_{model}"
+            drawn[name] = plots.confusion(name, _title(model), pairs, results.classes)
+    title = "Accuracy by class" if results.labelled else "Share of the videos predicted as"
+    drawn["classes"] = plots.class_bars("classes", title, _by_class(results))
+    for model in MODELS:
+        if points := _points(results, model):
+            name = f"embedding_{model}"
+            drawn[name] = plots.embedding(name, _title(model), points, results.classes)
+    for stage, log in (("pretrain", results.pretrain), ("adapt", results.adapt)):
+        for column, runs in _curves(log).items():
+            name = f"{stage}_{column}"
+            drawn[name] = plots.curve(name, entry(column).title, runs)
+    return drawn
+
+
+def page(results: Results, drawn: Mapping[str, str]) -> str:
+    """The page; `drawn` are the figures of these results."""
+    pretrain, adapt = (results.card["training"][stage] for stage in ("pretrain", "adapt"))
+    before, after = (results.metrics[model] for model in MODELS)
+    template = _environment().get_template("report.html")
+    return template.render(
+        results=results,
+        source=pretrain["source"],
+        target=adapt["target"],
+        method=adapt["method"],
+        methods=glossary()["methods"],
+        backbone=_flat(results.card["features"]).get("features.backbone", "imported"),
+        source_accuracies=list(pretrain["test_accuracy"].values()),
+        warnings=[(seed, text) for seed, said in adapt["warnings"].items() for text in said],
+        before=before,
+        after=after,
+        gains=_gains(before, after),
+        videos=_videos(results),
+        classes=_class_rows(results),
+        doubts=mistakes(results) if results.labelled else unsure(results),
+        parameters=_parameters(results.card),
+        figures={name: Markup(text) for name, text in drawn.items()},
+        glossary=_glossary(results),
+    )
+
+
+def _environment() -> Environment:
+    """Templates whose values are escaped; a value that is missing is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    environment.filters |= {"percent": _percent, "points": _points_of, "score": _score}
+    environment.globals |= {"entry": entry, "models": MODELS}
+    return environment
+
+
+def entry(name: str) -> Entry:
+    """A score or loss by its name in the tables; an unknown one has a title only."""
+    known = glossary()["scores"] | glossary()["losses"]
+    return Entry(**known[name]) if name in known else Entry(name.replace("_", " ").capitalize())
+
+
+def mistakes(results: Results, most: int = LISTED) -> list[Doubt]:
+    """Labelled test videos that the adapted models get wrong, the most confident ones first.
+
+    A seed that is right counts as confidence 0 in the mean over the seeds.
+    """
+    classes = set(results.classes)
+    wrong = _doubts(results, lambda r: r["label"] in classes and r["adapted"] != r["label"])
+    return sorted(wrong, key=lambda doubt: (-doubt.confidence, doubt.key))[:most]
+
+
+def unsure(results: Results, most: int = LISTED) -> list[Doubt]:
+    """Test videos of the lowest confidence, mean over the seeds, the lowest first."""
+    doubts = _doubts(results, lambda r: True)
+    return sorted(doubts, key=lambda doubt: (doubt.confidence, doubt.key))[:most]
+
+
+def _doubts(results: Results, counts: Callable[[Row], bool]) -> list[Doubt]:
+    """A doubt each test video that has a row that counts, made from those rows."""
+    videos: dict[str, list[Row]] = defaultdict(list)
+    for row in results.test:
+        videos[row["key"]].append(row)
+    return [
+        Doubt(
+            key=key,
+            label=rows[0]["label"],
+            said=_said(own, "adapted"),
+            confidence=sum(float(row["adapted_confidence"]) for row in own) / len(rows),
+            seeds=len(own),
+            before=_said(rows, "source_only"),
+        )
+        for key, rows in videos.items()
+        if (own := [row for row in rows if counts(row)])
+    ]
+
+
+def _said(rows: Rows, model: str) -> str:
+    """The classes that a model predicts in these rows, most confidence first."""
+    weight: dict[str, float] = defaultdict(float)
+    for row in rows:
+        weight[row[model]] += float(row[f"{model}_confidence"])
+    return ", ".join(sorted(weight, key=lambda name: -weight[name]))
+
+
+def _accuracy(scores: Mapping[str, Any]) -> plots.Accuracy:
+    low, high = scores["accuracy_low"], scores["accuracy_high"]
+    return plots.Accuracy(scores["accuracy"], low, high, list(scores["seeds"].values()))
+
+
+def _gains(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, float]:
+    """What adaptation added to each seed's accuracy; empty without labels."""
+    old = before.get("seeds", {})
+    return {seed: value - old[seed] for seed, value in after.get("seeds", {}).items()}
+
+
+def _by_class(results: Results) -> dict[str, tuple[float, float]]:
+    """Each class's accuracy before and after; without labels, its share of the predictions."""
+    if results.labelled:
+        old, new = (results.metrics[model]["per_class"] for model in MODELS)
+        return {name: (old[name], new[name]) for name in old}
+    old, new = (Counter(row[model] for row in results.test) for model in MODELS)
+    count = len(results.test)
+    return {name: (old[name] / count, new[name] / count) for name in results.classes}
+
+
+def _class_rows(results: Results) -> list[tuple[int, str, int, tuple[float, float] | None]]:
+    """Number, name, labelled test videos and `_by_class` (None: no such video) of each class."""
+    rates = _by_class(results)
+    rows, seeds = Counter(row["actual"] for row in results.confusion), len(results.card["seeds"])
+    return [
+        (number, name, rows[name] // seeds, rates.get(name))
+        for number, name in enumerate(results.classes)
+    ]
+
+
+def _videos(results: Results) -> Counter[str]:
+    """How many videos of the target each split has."""
+    first = results.predictions[0]["seed"]
+    return Counter(row["split"] for row in results.predictions if row["seed"] == first)
+
+
+def _points(results: Results, model: str) -> list[plots.Point]:
+    """A model's t-SNE points by label; by what it predicts where the target has no labels."""
+    seed = results.predictions[0]["seed"]
+    said = {row["key"]: row[model] for row in results.test if row["seed"] == seed}
+    return [
+        plots.Point(
+            float(row["x"]), float(row["y"]), row["label"] if results.labelled else said[row["key"]]
+        )
+        for row in results.embedding
+        if row["model"] == model
+    ]
+
+
+def _curves(log: Rows) -> dict[str, Mapping[str, plots.Series]]:
+    """Each number of a log by seed and epoch, if any seed has two epochs of it or more."""
+    curves: dict[str, dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
+    for row in log:
+        for column in row.keys() - {"seed", "epoch"}:
+            if row[column]:
+                curves[column][row["seed"]][int(row["epoch"])] = float(row[column])
+    columns = [column for column in log[0] if column in curves]
+    return {c: curves[c] for c in columns if any(len(run) > 1 for run in curves[c].values())}
+
+
+def _parameters(card: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Everything that made the models, in groups, by dotted names."""
+    pretrain, adapt = card["training"]["pretrain"], card["training"]["adapt"]
+    network = {name: card[name] for name in ("layers", "dropout", "dim")}
+    return {
+        "Adaptation": {name: value for name, value in adapt.items() if name != "warnings"},
+        "Source model": {n: v for n, v in pretrain.items() if n != "test_accuracy"} | network,
+        "Features": _flat(card["features"]),
+    }
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        inner = isinstance(value, Mapping)
+        flat |= _flat(value, f"{prefix}{name}.") if inner else {prefix + name: value}
+    return flat
+
+
+def _glossary(results: Results) -> list[str]:
+    """The scores and losses that this page speaks of, by name, in the glossary's order."""
+    after = results.metrics["adapted"]
+    spoken = {*after, *after["label_free"], *_curves(results.pretrain), *_curves(results.adapt)}
+    return [name for name in glossary()["scores"] | glossary()["losses"] if name in spoken]
+
+
+def _title(model: str) -> str:
+    return {"source_only": "Before: source-only", "adapted": "After: adapted"}[model]
+
+
+def _shown(value: Any) -> Any:
+    """Text as it may stand on the page; autoescape does the rest."""
+    plain = isinstance(value, str) and not isinstance(value, Markup)
+    return plots.printable(value) if plain else value
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}"
+
+
+def _points_of(share: float) -> str:
+    points = round(100 * share, 1)
+    return f"{points:+.1f}".replace("-", "\N{MINUS SIGN}") if points else "0.0"
+
+
+def _score(value: float) -> str:
+    return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,48 @@
+"""Stage `report`: everything that the stages before left -> one page, and its figures as files.
+
+Reads   models/source/training.csv, models/adapted/{card.json,training.csv},
+        results/{metrics.json,predictions.csv,confusion.csv,embedding.csv}
+Writes  results/report.html (opens from disk, needs no network), results/figures/<name>.svg
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pipeline import atomic, paths, report, stages, tables
+from pipeline.errors import UserError
+
+
+def main() -> None:
+    """Runs the stage."""
+    results = report.Results(
+        card=_read_json(paths.ADAPTED_MODEL / "card.json"),
+        metrics=_read_json(paths.RESULTS / "metrics.json"),
+        pretrain=tables.read(paths.SOURCE_MODEL / "training.csv"),
+        adapt=tables.read(paths.ADAPTED_MODEL / "training.csv"),
+        predictions=tables.read(paths.RESULTS / "predictions.csv"),
+        confusion=tables.read(paths.RESULTS / "confusion.csv"),
+        embedding=tables.read(paths.RESULTS / "embedding.csv"),
+    )
+    figures = report.figures(results)
+    with atomic.new_folder(paths.RESULTS / "figures") as folder:
+        for name, svg in figures.items():
+            (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+    page = paths.RESULTS / "report.html"
+    atomic.write_file(page, report.page(results, figures))
+    print(f"{page}: open it in a browser")
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(
+            f"{path}: no such file; `dvc repro` makes it, `dvc pull` fetches it"
+        ) from None
+    except json.JSONDecodeError as fault:
+        raise UserError(f"{path}: not JSON ({fault}); make it again with `dvc repro`") from None
+
+
+if __name__ == "__main__":
+    stages.run(main)

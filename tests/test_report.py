@@ -1,0 +1,447 @@
+"""The page: says what happened, with and without labels, and stays whole whatever names are."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pipeline import report, tables
+from pipeline.adaptation_log import AdaptationLog
+from pipeline.errors import UserError
+from pipeline.evaluation import LAST_EPOCHS, Predictions, over_epochs
+from pipeline.methods import METHODS, Memory
+from pipeline.network import Output
+from pipeline.report import Results
+from pipeline.stages import report as stage
+
+ROOT = Path(__file__).parent.parent
+HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "跑步", "a" * 200]
+SCORES = ["mean_entropy", "marginal_entropy", "information_maximisation", "predicted_classes"]
+
+
+def made_up(
+    classes: list[str], videos: int = 8, seeds: int = 3, labelled: bool = True, epochs: int = 3
+) -> Results:
+    """Results of an adaptation that rights every mistake of a third of the videos but one."""
+    keys = [f"{classes[k % len(classes)]}/{k}.mp4" for k in range(videos)]
+    said = {
+        key: {
+            "label": classes[k % len(classes)] if labelled else "",
+            "source_only": classes[(k + (k % 3 == 0)) % len(classes)],
+            "adapted": classes[(k + (k == 0)) % len(classes)],
+        }
+        for k, key in enumerate(keys)
+    }
+    predictions = [
+        {"seed": str(seed), "key": key, "split": split, **cells, **confidence}
+        for seed in range(seeds)
+        for split in ("train", "test")
+        for key, cells in said.items()
+        for confidence in [{"source_only_confidence": "0.5", "adapted_confidence": "0.75"}]
+    ]
+    confusion = [
+        {"seed": r["seed"], "actual": r["label"], **{m: r[m] for m in report.MODELS}}
+        for r in predictions
+        if labelled and r["split"] == "test"
+    ]
+    log = [
+        {"seed": str(s), "epoch": str(e), **dict.fromkeys(SCORES, f"{s + e}")}
+        | {"pseudo_label_loss": str(e) if e else ""}
+        for s in range(seeds)
+        for e in range(epochs)
+    ]
+    return Results(
+        card=card(classes, seeds),
+        metrics=scores(classes, videos, seeds, labelled),
+        pretrain=[
+            {"seed": str(s), "epoch": str(e), "cross_entropy": f"{1 / e}"}
+            for s in range(seeds)
+            for e in (1, 2)
+        ],
+        adapt=log,
+        predictions=predictions,
+        confusion=confusion,
+        embedding=[
+            {
+                "model": m,
+                "key": key,
+                "label": said[key]["label"] or "unknown",
+                "x": f"{k}",
+                "y": "1",
+            }
+            for m in report.MODELS
+            for k, key in enumerate(keys)
+        ],
+    )
+
+
+def card(classes: list[str], seeds: int) -> dict[str, Any]:
+    return {
+        "seeds": list(range(seeds)),
+        "classes": classes,
+        "dim": 64,
+        "layers": 6,
+        "dropout": 0.3,
+        "features": {
+            "features": {"backbone": "i3d_nano"},
+            "frames": {"clips": {"segments": 5}},
+        },
+        "training": {
+            "pretrain": {"source": "studio", "lr": 0.01, "test_accuracy": {"0": 0.9625}},
+            "adapt": {"target": "street", "method": "mtran", "lambda1": 3.5, "warnings": {"0": []}},
+        },
+    }
+
+
+def scores(classes: list[str], videos: int, seeds: int, labelled: bool) -> dict[str, Any]:
+    free = {"label_free": dict.fromkeys(SCORES, 0.25)}
+    both: dict[str, Any] = {"source_only": dict(free), "adapted": dict(free)}
+    for name, accuracy in (("source_only", 0.625), ("adapted", 0.875)) if labelled else ():
+        both[name] |= {
+            "accuracy": accuracy,
+            "accuracy_sd": 0.0125 if seeds > 1 else None,
+            "accuracy_low": accuracy - 0.1,
+            "accuracy_high": accuracy + 0.1,
+            "mean_class_accuracy": 0.5,
+            "calibration_error": 0.05,
+            "seeds": {str(seed): accuracy for seed in range(seeds)},
+            "per_class": dict.fromkeys(classes, accuracy),
+        }
+    if labelled:
+        both["adapted"] |= {"last_epochs_mean": 0.8375, "oracle": 0.9125}
+    return {"test_videos": videos, "labelled_test_videos": videos if labelled else 0, **both}
+
+
+class Reader(HTMLParser):
+    """Reads a page as a browser would, as far as the tests ask."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.texts: list[str] = []
+        self.labelled: Counter[str] = Counter()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        self.labelled[tag] += any(name == "aria-label" and value for name, value in attrs)
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+
+def read(results: Results) -> Reader:
+    """The whole page."""
+    return Reader(report.page(results, report.figures(results)))
+
+
+def told(results: Results) -> str:
+    """The page's text, with nothing drawn."""
+    names = ["accuracy", "classes", *(f"confusion_{model}" for model in report.MODELS)]
+    return Reader(report.page(results, dict.fromkeys(names, ""))).text
+
+
+@cache
+def plain() -> Reader:
+    return read(made_up(["run", "wave"]))
+
+
+@cache
+def unlabelled() -> Reader:
+    return read(made_up(["run", "wave"], labelled=False))
+
+
+@cache
+def hostile() -> Reader:
+    return read(made_up(HOSTILE))
+
+
+def adapted(results: Results, **changes: Any) -> Results:
+    """The results with other scores of the adapted model."""
+    metrics = {**results.metrics, "adapted": {**results.metrics["adapted"], **changes}}
+    return replace(results, metrics=metrics)
+
+
+def test_the_headline_tells_before_after_change_interval_and_spread() -> None:
+    text = plain().text
+    assert "Source-only 62.5% 95% interval 52.5% to 72.5% sd 1.2 points over 3 seeds" in text
+    assert "Adapted 87.5% 95% interval 77.5% to 97.5% sd 1.2 points over 3 seeds" in text
+    assert "Change +25.0 points of accuracy; better with 3 of 3 seeds" in text
+
+
+def test_the_task_the_method_the_backbone_and_the_counts_are_told() -> None:
+    text = plain().text
+    assert "studio → street" in text
+    assert "Method mtran (SHOT with multimodal" in text
+    assert "on i3d_nano features; 2 classes, 3 seeds, 8 training videos" in text
+    assert "8 test videos, all of them with a label" in text
+    assert "lambda1 3.5" in text
+    assert "frames.clips.segments 5" in text
+
+
+def test_the_oracle_is_a_bound_and_never_the_result() -> None:
+    assert "Oracle, a bound and not a result 91.2%" in plain().text
+    assert "Mean of the last epochs 83.8% another rule of counting" in plain().text
+
+
+@pytest.mark.parametrize(
+    ("low", "said"),
+    [(0.7, "The 95% intervals overlap"), (0.73, "The 95% intervals do not overlap")],
+)
+def test_overlapping_intervals_are_told(low: float, said: str) -> None:
+    results = adapted(made_up(["run", "wave"]), accuracy_low=low)
+    assert said in told(results)
+
+
+def test_an_adaptation_that_does_harm_is_called_so() -> None:
+    worse = adapted(made_up(["run", "wave"]), accuracy=0.5, seeds=dict.fromkeys("012", 0.5))
+    text = told(worse)
+    assert "The adaptation did harm here." in text
+    assert "Change −12.5 points of accuracy; better with 0 of 3 seeds" in text
+    assert "did harm" not in plain().text
+
+
+def test_one_seed_has_no_spread() -> None:
+    text = told(made_up(["run", "wave"], seeds=1))
+    assert "one seed, so no spread is known" in text
+    assert "1 seed," in text
+
+
+def test_without_labels_no_accuracy_is_claimed() -> None:
+    text = unlabelled().text
+    assert "no accuracy can be known" in text
+    assert "Oracle" not in text
+    assert "Confusion" not in text
+    assert "Least certain videos" in text
+    assert "coloured by predicted class" in text
+
+
+def test_without_labels_the_shares_of_the_classes_are_drawn() -> None:
+    results = made_up(["run", "wave"], labelled=False)
+    drawn = report.figures(results)
+    assert "Share of the videos predicted as" in drawn["classes"]
+    assert not {"accuracy", "confusion_adapted"} & drawn.keys()
+    assert "2 classes" in drawn["embedding_adapted"]
+
+
+def test_too_few_videos_for_tsne_leave_its_part_out() -> None:
+    drawn = report.figures(replace(made_up(["run", "wave"], epochs=1), embedding=[]))
+    page = report.page(made_up(["run", "wave"]), drawn)
+    assert ("id", "embedding") not in Reader(page).attributes
+    assert ("id", "embedding") in plain().attributes
+
+
+def test_a_method_that_takes_no_step_has_no_curves() -> None:
+    results = made_up(["run", "wave"], epochs=1)
+    assert not [name for name in report.figures(results) if name.startswith("adapt_")]
+    assert "takes no step" in told(results)
+
+
+def test_losses_and_scores_are_drawn_over_the_epochs_that_have_them() -> None:
+    drawn = report.figures(made_up(["run", "wave"]))
+    assert "Pseudo-label loss, epoch 1 to 2: from 1 to 2" in drawn["adapt_pseudo_label_loss"]
+    assert "Mean entropy, epoch 0 to 2: from 1 to 3" in drawn["adapt_mean_entropy"]
+    assert "pretrain_cross_entropy" in drawn
+
+
+def test_warnings_are_told_and_many_are_folded() -> None:
+    results = made_up(["run", "wave"])
+    many = {"1": [f"epoch {k}: class {k} <vanished>" for k in range(7)]}
+    results.card["training"]["adapt"]["warnings"] = many
+    text = told(results)
+    assert "Seed 1, epoch 6: class 6 <vanished>." in text
+    assert "2 more" in text
+    assert "The training gave no warning." in plain().text
+
+
+def test_hostile_names_stay_text() -> None:
+    tags = set(hostile().tags)
+    assert not tags & {"script", "img", "iframe", "link", "object"}
+    assert not [name for name, _ in hostile().attributes if name.startswith("on")]
+    for name in HOSTILE:
+        assert name in hostile().texts
+
+
+def test_signs_that_turn_the_text_around_are_replaced() -> None:
+    reader = read(made_up(["run\u202e", "wave\x07"]))
+    assert {"run\ufffd", "wave\ufffd"} <= set(reader.texts)
+    assert not [text for text in reader.texts if "\u202e" in text or "\x07" in text]
+
+
+@pytest.mark.parametrize("reader", [plain, unlabelled, hostile])
+def test_every_id_stands_once_and_every_link_leads_to_one(reader: Any) -> None:
+    ids = Counter(value for name, value in reader().attributes if name == "id")
+    links = {v[1:] for name, v in reader().attributes if name in ("href", "xlink:href")}
+    assert max(ids.values()) == 1
+    assert links <= ids.keys()
+
+
+@pytest.mark.parametrize("reader", [plain, unlabelled, hostile])
+def test_the_page_asks_for_nothing_from_outside(reader: Any) -> None:
+    attributes = reader().attributes
+    policy = attributes.index(("http-equiv", "Content-Security-Policy"))
+    assert attributes[policy + 1] == ("content", "default-src 'none'; style-src 'unsafe-inline'")
+    assert not [name for name, _ in attributes if name in ("src", "srcset", "data", "action")]
+    outside = [(n, v) for n, v in attributes if "//" in v and not n.startswith("xmlns")]
+    assert not outside
+
+
+def test_figures_have_labels_and_tables_scroll() -> None:
+    reader = plain()
+    assert reader.tags.count("svg") == len(report.figures(made_up(["run", "wave"])))
+    assert reader.labelled["svg"] == reader.tags.count("svg")
+    assert reader.attributes.count(("role", "region")) == 5
+
+
+def test_twelve_classes_and_500_points_stay_below_a_megabyte_and_a_half() -> None:
+    results = made_up([f"class {k}" for k in range(12)], videos=500, epochs=51)
+    assert len(report.page(results, report.figures(results)).encode()) < 1_500_000
+
+
+def test_the_surest_mistakes_come_first_and_a_right_seed_counts_nothing() -> None:
+    def row(seed: int, key: str, said: str, confidence: float) -> dict[str, str]:
+        cells = {"seed": str(seed), "key": key, "split": "test", "label": "run"}
+        source = {"source_only": "run", "source_only_confidence": "0.5"}
+        return cells | source | {"adapted": said, "adapted_confidence": str(confidence)}
+
+    rows = [row(0, "once", "wave", 0.9), row(1, "once", "run", 0.99)]
+    rows += [row(0, "twice", "wave", 0.5), row(1, "twice", "jump", 0.6)]
+    rows += [row(0, "never", "run", 0.9), row(1, "never", "run", 0.9)]
+    results = replace(made_up(["run", "wave", "jump"]), predictions=rows)
+    twice, once = report.mistakes(results)
+    assert (twice.key, twice.said, twice.seeds, twice.before) == ("twice", "jump, wave", 2, "run")
+    assert twice.confidence == pytest.approx(0.55)
+    assert (once.key, once.seeds) == ("once", 1)
+    assert once.confidence == pytest.approx(0.45)
+    assert [doubt.key for doubt in report.unsure(results)] == ["twice", "never", "once"]
+
+
+def test_labels_outside_the_task_are_no_mistakes() -> None:
+    results = made_up(["run", "wave"])
+    alien = [{**row, "label": "swim"} for row in results.predictions]
+    assert not report.mistakes(replace(results, predictions=alien))
+
+
+def test_at_most_ten_videos_are_listed() -> None:
+    results = made_up(["run", "wave"], videos=60)
+    assert len(report.unsure(results)) == 10
+
+
+def test_a_class_without_a_test_video_has_no_rate() -> None:
+    results = made_up(["run", "wave"])
+    for model in report.MODELS:
+        del results.metrics[model]["per_class"]["wave"]
+    confusion = [row for row in results.confusion if row["actual"] != "wave"]
+    assert "1 wave 0 – – –" in told(replace(results, confusion=confusion))
+
+
+def test_every_score_that_is_measured_has_plain_words() -> None:
+    logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
+    predictions, labels = Predictions({0: logits, 1: -logits}), torch.arange(6) % 3
+    measured = {**predictions.labelled(labels), **predictions.label_free()}
+    measured |= over_epochs({0: torch.zeros(2, 6, dtype=torch.int16)}, labels)
+    del measured["accuracy_high"]  # told with accuracy_low
+    log = AdaptationLog("remedy")
+    memory = Memory(labels, torch.arange(3), torch.arange(3, 6))
+    output = Output(logits, logits, logits, logits, logits)
+    for epoch in (0, 1):
+        log.add(epoch, {}, output, memory)
+    assert {*measured, *log.rows[1]} - {"epoch"} == report.glossary()["scores"].keys()
+    assert all(report.entry(name).words for name in measured)
+
+
+def test_every_method_has_plain_words() -> None:
+    assert report.glossary()["methods"].keys() == METHODS.keys()
+
+
+def test_the_glossary_tells_how_many_epochs_are_averaged() -> None:
+    assert f"last {LAST_EPOCHS} epochs" in report.entry("last_epochs_mean").words
+
+
+def test_an_unknown_loss_is_called_by_its_name() -> None:
+    assert report.entry("my_new_loss").title == "My new loss"
+
+
+def write(results: Results, folder: Path) -> None:
+    """The files that the stage reads."""
+    models, made = folder / "models", folder / "results"
+    for name, rows in (("source", results.pretrain), ("adapted", results.adapt)):
+        tables.write(models / name / "training.csv", rows)
+    (models / "adapted/card.json").write_text(json.dumps(results.card))
+    made.mkdir()
+    (made / "metrics.json").write_text(json.dumps(results.metrics))
+    for name in ("predictions", "confusion", "embedding"):
+        rows = getattr(results, name)
+        tables.write(made / f"{name}.csv", rows, list(rows[0]) if rows else ["seed", "actual"])
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    files = [folder / "results/report.html", *sorted((folder / "results/figures").iterdir())]
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def test_the_stage_writes_the_same_bytes_whatever_pythons_hash_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        write(made_up(HOSTILE), folder)
+    other = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+    environment = os.environ | {"PYTHONHASHSEED": other, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "pipeline.stages.report"]
+    subprocess.run(command, cwd=there, env=environment, check=True, capture_output=True)
+    monkeypatch.chdir(here)
+    stage.main()
+    assert hashes(here) == hashes(there)
+    assert len(hashes(here)) == 13
+
+
+def test_figures_of_an_earlier_run_do_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(made_up(["run", "wave"], labelled=False), tmp_path)
+    monkeypatch.chdir(tmp_path)
+    old = Path("results/figures/accuracy.svg")
+    old.parent.mkdir()
+    old.write_text("old")
+    stage.main()
+    assert not old.exists()
+    assert Path("results/figures/classes.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("models/adapted/card.json", None, "card.json: no such file; `dvc repro`"),
+        ("results/embedding.csv", None, "embedding.csv: no such file; `dvc repro`"),
+        ("results/metrics.json", "{", "metrics.json: not JSON"),
+    ],
+)
+def test_a_missing_or_damaged_input_is_told(
+    name: str,
+    content: str | None,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write(made_up(["run", "wave"]), tmp_path)
+    monkeypatch.chdir(tmp_path)
+    Path(name).unlink() if content is None else Path(name).write_text(content)
+    with pytest.raises(UserError, match=message):
+        stage.main()
