@@ -97,7 +97,7 @@ def load(folder: Path) -> tuple[Card, dict[int, RelationNetwork]]:
         raise UserError(
             f"{folder}: no model there; `dvc repro` makes it, `dvc pull` fetches it"
         ) from None
-    except (json.JSONDecodeError, KeyError, TypeError) as fault:
+    except (AttributeError, KeyError, TypeError, ValueError) as fault:
         raise UserError(f"{folder}/card.json: not a model card of this version ({fault})") from None
     return card, {seed: _load_one(folder / f"seed-{seed}.safetensors", card) for seed in seeds}
 
@@ -107,5 +107,6 @@ def _load_one(path: Path, card: Card) -> RelationNetwork:
     try:
         model.load_state_dict(safetensors.torch.load_file(path))
     except (OSError, SafetensorError, RuntimeError) as fault:
-        raise UserError(f"{path}: does not fit its card.json ({fault}); fetch both again") from None
+        wrong = " ".join(str(fault).split())
+        raise UserError(f"{path}: does not fit its card.json ({wrong}); fetch both again") from None
     return model.eval()

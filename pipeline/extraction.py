@@ -55,6 +55,8 @@ def read_clips(frames: Path, flow: Path, key: str) -> VideoClips:
 
 def _rows(numbers: Sequence[int], wanted: clips.Indices) -> clips.Indices:
     """Where each wanted frame number stands among the ascending `numbers`."""
+    if not np.isin(wanted, numbers).all():
+        raise UserError("frames and flow are not of one clip plan; run `dvc repro` to make them")
     return np.searchsorted(np.asarray(numbers), wanted)
 
 

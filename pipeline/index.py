@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline import tables
+from pipeline.errors import UserError
 
 Split = Literal["train", "test"]
+_SPLITS: Mapping[str, Split] = {"train": "train", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -31,24 +33,34 @@ class Video:
 
 
 def write_videos(path: Path, videos: Iterable[Video]) -> None:
-    """Writes videos.csv, a row a video."""
-    columns = [field.name for field in fields(Video)]
-    tables.write(path, [asdict(video) for video in videos], columns)
+    """Writes videos.csv, a row a video. Raises UserError for a name that CSV cannot hold."""
+    rows = [asdict(video) for video in videos]
+    for row in rows:
+        if "\r" in row["key"]:
+            raise UserError(f"{row['key']!r} holds a carriage return; rename this video")
+    tables.write(path, rows, [field.name for field in fields(Video)])
 
 
 def read_videos(path: Path) -> list[Video]:
-    """Reads videos.csv."""
-    return [
-        Video(
-            key=row["key"],
-            path=row["path"],
-            start=float(row["start"]) if row["start"] else None,
-            stop=float(row["stop"]) if row["stop"] else None,
-            split="train" if row["split"] == "train" else "test",
-            sha256=row["sha256"],
-        )
-        for row in tables.read(path)
-    ]
+    """Reads videos.csv. Raises UserError if it is missing or no such table."""
+    rows = tables.read(path)
+    try:
+        return [_video(row) for row in rows]
+    except (KeyError, ValueError) as fault:
+        raise UserError(
+            f"{path}: not an index of this version ({fault}); run `dvc repro`"
+        ) from None
+
+
+def _video(row: Mapping[str, str]) -> Video:
+    return Video(
+        key=row["key"],
+        path=row["path"],
+        start=float(row["start"]) if row["start"] else None,
+        stop=float(row["stop"]) if row["stop"] else None,
+        split=_SPLITS[row["split"]],
+        sha256=row["sha256"],
+    )
 
 
 def write_labels(path: Path, labels: Mapping[str, str]) -> None:

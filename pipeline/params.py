@@ -22,12 +22,28 @@ from pipeline.errors import UserError
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+_PLAIN = {  # pydantic's words for some faults are Python's, not YAML's
+    "dict_type": "should be keys and values",
+    "model_type": "should be keys and values",
+    "tuple_type": "should be a list",
+}
 
 
 class Section(BaseModel):
     """A section of params.yaml: unknown keys and wrong types are errors, values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _neither_true_nor_false(cls, value: Any) -> Any:
+        """To Python they are 1 and 0, and YAML reads them out of a bare yes, no, on, off."""
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, bool):
+                raise ValueError(
+                    f"true or false belong nowhere here (a name needs quotes); got {part}"
+                )
+        return value
 
 
 class Task(Section):
@@ -51,6 +67,13 @@ class Domain(Section):
     classes: str | tuple[str, ...] | None = None  # a class map's name, a list, or all
     kitchen: Literal["D1", "D2", "D3"] | None = None  # epic_kitchens only
     skip: dict[str, str] = {}  # videos to leave out: key -> reason
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _map_or_list(cls, value: Any) -> Any:
+        if not (value is None or isinstance(value, str | list)):
+            raise ValueError(f"should be a class map's name or a list of classes; got {value!r}")
+        return value
 
     @model_validator(mode="after")
     def _kitchen_belongs_to_epic(self) -> "Domain":
@@ -145,7 +168,7 @@ class Params(Section):
 
     task: Task
     domains: dict[str, Domain]
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    seeds: tuple[Seed, ...]
     demo: Demo
     clips: Clips
     decode: Decode
@@ -168,6 +191,8 @@ class Params(Section):
     @field_validator("seeds")
     @classmethod
     def _seeds_differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if not seeds:
+            raise ValueError("at least one seed is needed; got []")
         if len(set(seeds)) < len(seeds):
             raise ValueError("a seed stands twice; equal seeds give equal runs")
         return seeds
@@ -192,7 +217,7 @@ def load(path: Path = Path("params.yaml")) -> Params:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run from the project's top folder") from None
-    except yaml.YAMLError as fault:
+    except (yaml.YAMLError, UnicodeDecodeError) as fault:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(fault).split())}") from None
     try:
         return Params.model_validate(content)
@@ -202,23 +227,24 @@ def load(path: Path = Path("params.yaml")) -> Params:
 
 def _describe(path: Path, row: Any) -> str:
     """One pydantic fault as one line: file, key, what is wrong, what came."""
-    key = ".".join(str(part) for part in row["loc"])
+    where = ": ".join([str(path), ".".join(str(part) for part in row["loc"])]).removesuffix(": ")
     if row["type"] == "extra_forbidden":
-        return f"{path}: {key}: unknown key{_suggestion(row['loc'])}"
+        return f"{where}: unknown key{_suggestion(row['loc'])}"
     if row["type"] == "missing":
-        return f"{path}: {key}: missing"
+        return f"{where}: missing"
     if row["type"] == "value_error":
-        return f"{path}: {key + ': ' if key else ''}{row['ctx']['error']}"
-    return f"{path}: {key}: {row['msg'][0].lower()}{row['msg'][1:]}; got {row['input']!r}"
+        return f"{where}: {row['ctx']['error']}"
+    wrong = _PLAIN.get(row["type"], row["msg"].removeprefix("Input "))
+    return f"{where}: {wrong[0].lower()}{wrong[1:]}; got {row['input']!r}"
 
 
 def _suggestion(loc: tuple[Any, ...]) -> str:
     """The known key closest to a misspelt one, as a question."""
-    section: type[BaseModel] = Params
-    for part in loc[:-1]:
-        field = section.model_fields.get(str(part))
-        inner = field.annotation if field else Domain
-        section = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else Params
+    section: Any = Params
+    if loc[0] == "domains":
+        section = Domain
+    elif len(loc) > 1:
+        section = Params.model_fields[loc[0]].annotation
     known = section.model_fields
     close = difflib.get_close_matches(str(loc[-1]), known, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"

@@ -149,7 +149,7 @@ def _read(path: Path) -> Store:
                 raise UserError(
                     f"{path}: schema {schema}, this version reads {SCHEMA}; re-run features"
                 )
-            _require_shapes(file, path.stat().st_size)
+            _require_form(file, path.stat().st_size)
             keys = tuple(file["key"].asstr()[:])
             provenance = json.loads(file.attrs["provenance"])
             return Store(path, provenance, keys, file["rgb"][:], file["flow"][:])
@@ -159,10 +159,10 @@ def _read(path: Path) -> Store:
         ) from None
 
 
-def _require_shapes(file: h5py.File, size: int) -> None:
-    """Raises ValueError if the shapes do not fit each other, or `size` bytes cannot hold them."""
+def _require_form(file: h5py.File, size: int) -> None:
+    """Raises ValueError if a file of `size` bytes cannot hold what it claims to."""
     key, rgb, flow = (file[name] for name in ("key", "rgb", "flow"))
     if not (rgb.ndim == 4 and rgb.shape == flow.shape and key.shape == rgb.shape[:1]):
         raise ValueError(f"shapes key {key.shape}, rgb {rgb.shape}, flow {flow.shape}")
-    if rgb.nbytes > size:
-        raise ValueError(f"{size} bytes cannot hold rgb {rgb.shape}")
+    if rgb.nbytes > size or {rgb.dtype, flow.dtype} != {np.dtype(np.float32)}:
+        raise ValueError(f"{rgb.dtype} {rgb.shape} in {size} bytes")

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from pipeline import atomic
+from pipeline.errors import UserError
 from pipeline.features import Features
 from pipeline.network import RelationNetwork
 from pipeline.training import predict
@@ -41,6 +43,14 @@ def save(path: Path, predicted: Mapping[int, Tensor]) -> None:
 
 
 def load(path: Path) -> dict[int, Tensor]:
-    """The predictions of each seed: (epochs + 1, n) int16, videos in the index's order."""
-    content = safetensors.torch.load_file(path)
-    return {int(name.removeprefix("seed-")): table for name, table in content.items()}
+    """The predictions of each seed: (epochs + 1, n) int16, videos in the index's order.
+
+    Raises UserError: the file is missing or damaged.
+    """
+    try:
+        content = safetensors.torch.load_file(path)
+        return {int(name.removeprefix("seed-")): table for name, table in content.items()}
+    except (OSError, SafetensorError, ValueError) as fault:
+        raise UserError(
+            f"{path}: cannot be read ({fault}); `dvc repro` makes it, `dvc pull` fetches it"
+        ) from None

@@ -48,7 +48,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a section really holds: frames that can be shown, how many are damaged, their rate."""
+    """What a section really holds: frames that can be shown, how many are broken, their rate."""
 
     frames: int
     damaged: int
@@ -63,7 +63,8 @@ class _Reader:
         self.start, self.stop = section.start or 0.0, section.stop
         self.stream = _video_stream(container)
         self.stream.codec_context.thread_count = 1
-        self.damaged = 0
+        self.damaged = 0  # frames that are shown and marked as broken
+        self.refused = 0  # packets that show nothing
         self.end = 0.0  # seconds, where the last frame stops being shown
         # AVI has no times, FFmpeg makes them up and errs with B-frames: there, packets count
         self._counted = container.format.name == "avi"
@@ -106,12 +107,12 @@ class _Reader:
             except StopIteration:
                 return
             except _BROKEN:
-                self.damaged += 1
+                self.refused += 1
                 return
             try:
                 yield from packet.decode()
             except _BROKEN:
-                self.damaged += self.end >= self.start
+                self.refused += self.end >= self.start
 
     def _time(self, frame: av.VideoFrame) -> float:
         """Seconds from the beginning of the stream; untimed frames follow the one before."""
@@ -189,7 +190,7 @@ def inspect(section: Section) -> Summary:
         _require_whole(reader, count)
         if count < 2:
             raise VideoError("only 1 frame: motion needs at least 2; skip it")
-        return Summary(count, reader.damaged, reader.fps)
+        return Summary(count, reader.damaged + reader.refused, reader.fps)
 
 
 def _require_whole(reader: _Reader, count: int) -> None:
@@ -205,13 +206,14 @@ def _require_whole(reader: _Reader, count: int) -> None:
                 f"cut off: it should last until {promised:.1f} s and ends at {reader.end:.1f} s "
                 f"({count} frames); get the whole file or skip it"
             )
-    # a hole between frames may be a still picture, unless something else was broken too
-    whole = max(count, round((reader.end - reader.start) * reader.fps)) if reader.damaged else count
-    lost = reader.damaged + whole - count
-    if lost > TOLERATED_DAMAGE * whole:
+    # a hole between frames may be a still picture, unless something was broken too
+    broken = reader.damaged + reader.refused
+    due = round((reader.end - reader.start) * reader.fps) if broken else count
+    missing = max(reader.refused, due - count)
+    if reader.damaged + missing > TOLERATED_DAMAGE * (count + missing):
         raise VideoError(
-            f"damaged: {lost} of {whole} frames are missing or do not decode; "
-            "get an intact file or skip it"
+            f"damaged: {reader.damaged + missing} of {count + missing} frames are missing or do "
+            "not decode; get an intact file or skip it"
         )
 
 
@@ -268,7 +270,7 @@ def _upright(pixels: Frames, frame: Any) -> Frames:
 def encode_lossless(frames: Frames, *, fps: float, note: Mapping[str, Any]) -> bytes:
     """Frames (n, h, w, 3) RGB or (n, h, w) grey as an FFV1 Matroska file, with a JSON note.
 
-    Lossless, every frame a key frame, the same bytes for the same input; any player shows it.
+    Lossless, the same bytes for the same input; any player shows it. h and w are at least 2.
     """
     source, coded = ("rgb24", "bgr0") if frames.ndim == 4 else ("gray", "gray")
     buffer = io.BytesIO()

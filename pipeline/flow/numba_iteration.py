@@ -1,33 +1,32 @@
 """The inner iterations of TV-L1, compiled: one pass over memory each, in OpenCV's own rounding.
 
-TV-L1 amplifies rounding: OpenCV itself, given frames changed by one unit in the last place, moves
-its flow by several thousandths of a pixel. So these loops round as OpenCV's source does, operation
-by operation, and its result comes back bit for bit on nearly all frames.
+TV-L1 amplifies rounding: given frames changed in their last bit, OpenCV moves its own flow by
+thousandths of a pixel on average and by whole pixels at occlusions. So these loops round as
+OpenCV's do, operation by operation, and most pairs of frames get the same flow to the last bit.
 
-A plane is a flat float32 array that holds an image between zeros: `LEFT` columns before, up to
-16 behind, a row above and a row below, so that neither neighbours nor blocks of 16 need a test.
-Column 1 starts a block, because column 0 rounds otherwise.
+A plane is a flat float32 array that holds an image amid zeros: `LEFT` columns before it, up to
+`BLOCK` - 1 behind, a row above and a row below, so that neighbours and blocks need no test of
+bounds. Rows lie `stride` apart; column 1 starts a block, because column 0 rounds differently.
 """
 
 from typing import Any
 
 import numpy as np
-from numba import float32, njit, uint64
+from numba import float32, uint64
 
-from pipeline.flow.numba_llvm import add_square, fma, writes_do_not_overlap
+from pipeline.flow.numba_kernel import add_square, fma, inlined, kernel, writes_do_not_overlap
 
-LEFT = 15
 BLOCK = 16
+LEFT = BLOCK - 1
 NEXT = uint64(1)
-KERNEL = {"nogil": True, "error_model": "numpy"}
 
 
-@njit(forceinline=True, **KERNEL)
+@inlined
 def _root(x: Any, y: Any) -> Any:
-    """Returns g, c with sqrt(x^2 + y^2) = g + c / (2 g) up to 2^-48: OpenCV rounds a double root.
+    """Returns g and c such that sqrt(x^2 + y^2) is g + c / (2 g), far beyond float32.
 
-    The squares' rounding errors are regained by fused multiplication; 1e-24 keeps g from 0 and
-    is far below what 1 + tau / theta * g can feel.
+    OpenCV takes this root in float64. Here fused operations regain what the squares lost. The
+    1e-24 keeps g from being 0, and is too small to be felt in 1 + tau / theta * g.
     """
     small, large = min(abs(x), abs(y)), max(abs(x), abs(y))
     square = fma(large, large, float32(1e-24))
@@ -37,75 +36,72 @@ def _root(x: Any, y: Any) -> Any:
     return g, fma(-g, g, total) + lost
 
 
-@njit(forceinline=True, **KERNEL)
-def _step_along_data(data: Any, i: Any, u1: Any, u2: Any, l_t: Any) -> Any:
-    """Returns d (Zach et al., eq. 17): the thresholding step is v = u - d * gradient."""
+@inlined
+def _dual_pixel(u: Any, p: Any, j: Any, has_right: Any, below: Any, taut: Any) -> None:
+    """Updates p at pixel j: p = (p + tau / theta grad u) / (1 + tau / theta |grad u|)."""
+    px, py = p
+    ux, uy = (u[j + NEXT] - u[j]) * has_right, below - u[j]
+    g, c = _root(ux, uy)
+    n = float32(1) + taut * fma(c, float32(0.5) / g, g)
+    px[j], py[j] = (px[j] + taut * ux) / n, (py[j] + taut * uy) / n
+
+
+@inlined
+def _data_step(data: Any, i: Any, u1: Any, u2: Any, l_t: Any) -> Any:
+    """Returns rho / |grad I1|^2 within +-lambda theta: the thresholding step along -grad I1."""
     rho_c, grad_x, grad_y, inverse, _ = data
     rho = rho_c[i] + (grad_x[i] * u1 + grad_y[i] * u2)
     square = grad_x[i] * grad_x[i] + grad_y[i] * grad_y[i]
-    quotient = rho * inverse[i]
-    quotient = fma(fma(-quotient, square, rho), inverse[i], quotient)  # rho / square, rounded once
+    guess = rho * inverse[i]
+    quotient = fma(fma(-guess, square, rho), inverse[i], guess)  # as if divided, rounded once
     return np.copysign(l_t, rho) if abs(rho) > l_t * square else quotient
 
 
-@njit(forceinline=True, **KERNEL)
-def _divergence(x: Any, y: Any, above: Any, i: Any, j: Any) -> Any:
-    return (x[i] - x[i - NEXT]) + (y[i] - above[j])
-
-
-@njit(forceinline=True, **KERNEL)
+@inlined
 def _pixel(data: Any, flow: Any, dual: Any, where: Any, steps: Any, div: Any, change: Any) -> Any:
-    """Updates the flow at pixel i and the dual variable at j, the pixel above it.
+    """Updates the flow at pixel i, then the dual variables at pixel j above it.
 
-    The flow below j is then new, and nobody needs the old dual variable of j any more: so one
-    pass suffices. Returns change + |du|^2.
+    These need the flow at i to be new, and the old ones have just been used for the last time: so
+    one pass does both. Returns `change` + |du|^2.
     """
     u1, u2, above_u1, above_u2 = flow
-    p11, p12, p21, p22 = dual
     i, j, has_right = where
     l_t, theta, taut = steps
-    d = _step_along_data(data, i, u1[i], u2[i], l_t)
+    d = _data_step(data, i, u1[i], u2[i], l_t)
     new1 = (u1[i] - d * data[1][i]) + theta * div[0]
     new2 = (u2[i] - d * data[2][i]) + theta * div[1]
     change = add_square(add_square(change, new1 - u1[i]), new2 - u2[i])
     u1[i], u2[i] = new1, new2
-
-    old1, old2 = above_u1[j], above_u2[j]
-    u1x, u1y = (above_u1[j + NEXT] - old1) * has_right, new1 - old1
-    u2x, u2y = (above_u2[j + NEXT] - old2) * has_right, new2 - old2
-    g1, c1 = _root(u1x, u1y)
-    g2, c2 = _root(u2x, u2y)
-    n1 = float32(1) + taut * fma(c1, float32(0.5) / g1, g1)
-    n2 = float32(1) + taut * fma(c2, float32(0.5) / g2, g2)
-    p11[j], p12[j] = (p11[j] + taut * u1x) / n1, (p12[j] + taut * u1y) / n1
-    p21[j], p22[j] = (p21[j] + taut * u2x) / n2, (p22[j] + taut * u2y) / n2
+    _dual_pixel(above_u1, (dual[0], dual[1]), j, has_right, new1, taut)
+    _dual_pixel(above_u2, (dual[2], dual[3]), j, has_right, new2, taut)
     return change
 
 
-@njit(forceinline=True, **KERNEL)
-def _column_0(data: Any, flow: Any, dual: Any, above: Any, where: Any, steps: Any) -> Any:
+@inlined
+def _column_0(data: Any, flow: Any, dual: Any, rows: Any, steps: Any) -> Any:
     p11, p12, p21, p22 = dual
-    i, j = uint64(where[0]), uint64(where[1])
-    div = (p11[i] + p12[i]) - above[1][j], (p21[i] + p22[i]) - above[3][j]
-    return _pixel(data, flow, above, (i, j, data[4][0]), steps, div, float32(0))
+    i, j = uint64(rows[0]), uint64(rows[1])
+    div = (p11[i] + p12[i]) - p12[j], (p21[i] + p22[i]) - p22[j]
+    return _pixel(data, flow, dual, (i, j, data[4][0]), steps, div, float32(0))
 
 
-@njit(forceinline=True, **KERNEL)
-def _other_columns(data: Any, flow: Any, dual: Any, above: Any, where: Any, steps: Any) -> Any:
+@inlined
+def _other_columns(data: Any, flow: Any, dual: Any, above: Any, rows: Any, steps: Any) -> Any:
     writes_do_not_overlap()
     p11, p12, p21, p22 = dual
-    first, above_first, blocks = where
+    row, row_above, blocks = rows
     change = float32(0)
     for k in range(uint64(blocks * BLOCK)):
-        x = k + NEXT
-        i, j = uint64(first) + x, uint64(above_first) + x
-        div = _divergence(p11, p12, above[1], i, j), _divergence(p21, p22, above[3], i, j)
-        change = _pixel(data, flow, above, (i, j, data[4][x]), steps, div, change)
+        i, j = uint64(row) + k + NEXT, uint64(row_above) + k + NEXT
+        div1 = (p11[i] - p11[i - NEXT]) + (p12[i] - above[1][j])
+        div2 = (p21[i] - p21[i - NEXT]) + (p22[i] - above[3][j])
+        where = i, j, data[4][k + NEXT]
+        change = _pixel(data, flow, above, where, steps, (div1, div2), change)
     return change
 
 
-@njit(cache=True, **KERNEL)
-def iterate(  # noqa: D417
+@kernel(cache=True)
+def iterate(
     data: np.ndarray,
     flow: np.ndarray,
     dual: np.ndarray,
@@ -114,27 +110,40 @@ def iterate(  # noqa: D417
     steps: tuple[np.float32, np.float32, np.float32],
     stop: tuple[float, int],
 ) -> float:
+    """Solves for flow and dual variables, in place, until the flow hardly moves.
+
+    Args:
+        data: planes (4, size): rho_c, gradient of I1 in x and in y, 1 / |gradient|^2 or 0.
+        flow: planes (2, size): u1, u2, px.
+        dual: planes (4, size): p11, p12, p21, p22.
+        has_right: float32 (stride), 1 in the columns that have a neighbour to the right, else 0.
+        shape: height of the image and stride of the planes.
+        steps: lambda theta, theta, tau / theta.
+        stop: sum of |du|^2 at which to stop, and how many iterations at most.
+
+    Returns:
+        The last iteration's sum of |du|^2, px^2.
+    """
     u1, u2 = flow[0], flow[1]
+    u = u1, u2, u1, u2
     p = dual[0], dual[1], dual[2], dual[3]
     terms = data[0], data[1], data[2], data[3], has_right
-    rows = u1, u2, u1, u2
     height, stride = shape
-    threshold, limit = stop
     below = (height + 1) * stride
     change = np.inf
-    for _ in range(limit):
+    for _ in range(stop[1]):
         change = 0.0
         for i in range(stride + LEFT, below + stride, stride):
+            j = i - stride
             weights = steps
-            if i > below:
+            if i > below:  # a row that is no image, and must not move, lets the last row end
                 for x in range(below, below + stride):
                     u1[x], u2[x] = u1[x - stride], u2[x - stride]
                 weights = steps[0], float32(0), steps[2]
-            change += _column_0(terms, rows, p, p, (i, i - stride), weights)
-            where = i, i - stride, stride // BLOCK - 1
-            change += _other_columns(terms, rows, p, p, where, weights)
+            change += _column_0(terms, u, p, (i, j), weights)
+            change += _other_columns(terms, u, p, p, (i, j, stride // BLOCK - 1), weights)
         for x in range(stride):
             p[0][x] = p[1][x] = p[2][x] = p[3][x] = 0
-        if change <= threshold:
+        if change <= stop[0]:
             break
     return change

@@ -4,7 +4,7 @@ Reads   data/frames/<domain>, data/index/<domain>/videos.csv, params flow
 Writes  data/flow/<domain>/*.zip, a Matroska file (FFV1, x above y) a video
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,8 @@ class Flow:
         """What shapes the flow, beside the frames."""
         return {
             "version": VERSION,
-            "algorithm": flow.provenance(self.flow.implementation),
+            "algorithm": {"name": flow.VARIANT, "version": flow.VERSION},
+            "tvl1": asdict(flow.OPENCV_DEFAULTS),
             "flow": self.flow.model_dump(),
         }
 

@@ -1,0 +1,97 @@
+"""TV-L1 optical flow between two frames, and the 8-bit code it is kept in."""
+
+from typing import Literal
+
+import numpy as np
+
+from pipeline.flow.tvl1 import TVL1, VARIANT, VERSION
+
+__all__ = ["OPENCV_DEFAULTS", "TVL1", "VARIANT", "VERSION", "Implementation"]
+__all__ += ["compile_ahead", "from_code", "to_code", "tvl1"]
+
+Implementation = Literal["numba", "opencv"]
+OPENCV_DEFAULTS = TVL1()
+
+
+def tvl1(
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    implementation: Implementation = "numba",
+    parameters: TVL1 = OPENCV_DEFAULTS,
+) -> np.ndarray:
+    """Computes the flow (u, v) from `first` to `second`: first[y, x] is found at second[y+v, x+u].
+
+    Uses one thread. The same frames give the same bytes, whatever ran before.
+
+    Args:
+        first: uint8 (h, w), grey, at least 2 x 2.
+        second: the same, of the same size.
+        implementation: "numba", or "opencv", its reference, which takes some 15 times as long.
+        parameters: of the algorithm.
+
+    Returns:
+        float32 (2, h, w), px: u to the right, v down.
+
+    Raises:
+        ValueError: The frames are not two grey 8-bit images of one size.
+        UserError: This OpenCV has no TV-L1.
+    """
+    for frame in (first, second):
+        if frame.dtype != np.uint8 or frame.ndim != 2 or min(frame.shape) < 2:
+            raise ValueError(
+                "optical flow needs grey frames, uint8 (h, w), h and w at least 2; "
+                f"got {frame.dtype} {frame.shape}"
+            )
+    if first.shape != second.shape:
+        raise ValueError(
+            f"optical flow needs two frames of one size; got {first.shape} and {second.shape}"
+        )
+    if implementation == "opencv":
+        from pipeline.flow import opencv_reference
+
+        return opencv_reference.tvl1(first, second, parameters)
+    from pipeline.flow import numba_tvl1
+
+    return numba_tvl1.tvl1(first, second, parameters)
+
+
+def compile_ahead(implementation: Implementation = "numba") -> None:
+    """Compiles what `tvl1` needs and fills the cache on disk, so that new workers need not."""
+    if implementation == "numba":
+        from pipeline.flow import numba_tvl1
+
+        numba_tvl1.compile_ahead()
+
+
+def to_code(flow: np.ndarray, bound: float) -> np.ndarray:
+    """Codes flow in 8 bits: round(255 (v + bound) / (2 bound)), v clipped to +-bound.
+
+    A step is 2 bound / 255, 0.157 px at 20. 0 px falls between two codes and becomes 128, which
+    `from_code` reads as bound / 255, 0.078 px at 20: the I3D flow networks have seen it so.
+
+    Args:
+        flow: px, of any shape.
+        bound: px, above 0.
+
+    Returns:
+        uint8, of the shape of `flow`.
+
+    Raises:
+        ValueError: bound is not above 0.
+    """
+    if not bound > 0:
+        raise ValueError(f"the bound of a flow code must be above 0 px, got {bound}")
+    return np.rint(127.5 + 127.5 * (np.clip(flow, -bound, bound) / bound)).astype(np.uint8)
+
+
+def from_code(code: np.ndarray) -> np.ndarray:
+    """Returns what an I3D flow network sees: code / 255 * 2 - 1, in units of the bound.
+
+    Args:
+        code: uint8, of any shape.
+
+    Returns:
+        float32 in [-1, 1], of the shape of `code`.
+    """
+    return code.astype(np.float32) / 255 * 2 - 1
