@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,7 +9,16 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.flow import TVL1, from_code, numba_median, numba_pyramid, numba_warp, to_code, tvl1
+from pipeline.flow import (
+    TVL1,
+    from_code,
+    numba_median,
+    numba_pyramid,
+    numba_warp,
+    provenance,
+    to_code,
+    tvl1,
+)
 
 Scene = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -257,6 +267,15 @@ def test_without_opencv_one_is_told_what_to_install(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(UserError, match="opencv-contrib-python-headless"):
         tvl1(*frames, implementation="opencv")
+
+
+def test_provenance_tells_implementations_opencv_versions_and_parameters_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = [provenance("numba"), provenance("opencv"), provenance("numba", TVL1(warps=2))]
+    monkeypatch.setattr(cv2, "__version__", "4.13.0")
+    known.append(provenance("opencv"))
+    assert len({json.dumps(each, sort_keys=True) for each in known}) == 4
 
 
 def test_importing_flow_imports_neither_opencv_nor_numba() -> None:

@@ -1,13 +1,14 @@
 """TV-L1 optical flow between two frames, and the 8-bit code it is kept in."""
 
-from typing import Literal
+from dataclasses import asdict
+from typing import Any, Literal
 
 import numpy as np
 
 from pipeline.flow.tvl1 import TVL1, VARIANT, VERSION
 
 __all__ = ["OPENCV_DEFAULTS", "TVL1", "VARIANT", "VERSION", "Implementation"]
-__all__ += ["compile_ahead", "from_code", "to_code", "tvl1"]
+__all__ += ["compile_ahead", "from_code", "provenance", "to_code", "tvl1"]
 
 Implementation = Literal["numba", "opencv"]
 OPENCV_DEFAULTS = TVL1()
@@ -62,6 +63,22 @@ def compile_ahead(implementation: Implementation = "numba") -> None:
         from pipeline.flow import numba_tvl1
 
         numba_tvl1.compile_ahead()
+
+
+def provenance(
+    implementation: Implementation = "numba", parameters: TVL1 = OPENCV_DEFAULTS
+) -> dict[str, Any]:
+    """What decides the flow of given frames, for JSON and for fingerprints.
+
+    Raises:
+        UserError: implementation is "opencv", and this OpenCV has no TV-L1.
+    """
+    variant, version = VARIANT, str(VERSION)
+    if implementation == "opencv":
+        from pipeline.flow import opencv_reference
+
+        variant, version = "opencv", opencv_reference.version()
+    return {"variant": variant, "version": version, "parameters": asdict(parameters)}
 
 
 def to_code(flow: np.ndarray, bound: float) -> np.ndarray:

@@ -43,6 +43,15 @@ def tvl1(first: np.ndarray, second: np.ndarray, parameters: TVL1) -> np.ndarray:
     return np.ascontiguousarray(solver.calc(first, second, None).transpose(2, 0, 1))
 
 
+def version() -> str:
+    """Returns OpenCV's version: 4 and 5 differ by hundredths of a pixel.
+
+    Raises:
+        UserError: OpenCV is missing, or is a build without the optflow module.
+    """
+    return str(_opencv().__version__)
+
+
 def _opencv() -> Any:
     remedy = "install opencv-contrib-python-headless in its place, or use implementation 'numba'"
     try:

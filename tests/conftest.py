@@ -1,0 +1,5 @@
+"""One thread for PyTorch: on small tensors, several only wait for each other."""
+
+import torch
+
+torch.set_num_threads(1)
