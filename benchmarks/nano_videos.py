@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from multiprocessing import get_context
 
 import av
@@ -24,7 +25,6 @@ from pipeline.demo.figure import (
     ABDUCTION,
     BEND,
     FLEXION,
-    JOINTS,
     LEAN,
     LIFT,
     ROTATION,
@@ -38,8 +38,9 @@ from pipeline.demo.figure import (
 from pipeline.demo.motions import ACTIONS, Gait, Manner, Motion, crouch, cycles, go, keyed, standing
 from pipeline.demo.render import draw_shot
 from pipeline.demo.style import Camera, Clutter, Light, Sensor, Style
+from pipeline.flow import to_code, tvl1
 
-SIZE = 80  # pixels, both sides
+SIZE = 64  # pixels, both sides
 FRAMES = 16  # of a clip
 BOUND = 20.0  # pixels of flow
 STREAM = 7  # of random numbers; the demo's domains have 1 and 2
@@ -207,7 +208,7 @@ def paint_shapes(rng: np.random.Generator, height: int, width: int, horizon: int
     image = np.empty((height, width, 3), np.uint8)
     image[:horizon] = draw_colour(rng, (0.0, 0.5), (0.3, 0.95))
     image[horizon:] = draw_colour(rng, (0.0, 0.5), (0.2, 0.8))
-    for _ in range(max(0, rng.integers(-4, 9))):
+    for _ in range(max(0, int(rng.integers(-4, 9)))):
         x, y = int(rng.integers(width)), int(rng.integers(height))
         wide, high = int(width * rng.uniform(0.03, 0.25)), int(height * rng.uniform(0.03, 0.3))
         colour = draw_colour(rng, (0.0, 0.5), (0.2, 0.9))
@@ -254,36 +255,27 @@ class Clips:
     rgb: NDArray[np.uint8]  # (n, FRAMES, SIZE, SIZE, 3)
     flow: NDArray[np.uint8]  # (n, FRAMES, SIZE, SIZE, 2), code 127.5 is no motion
     labels: NDArray[np.int64]  # (n,) index into MOTIONS
-    paths: NDArray[np.float32]  # (n, FRAMES * joints * 2) where the joints are, see `joint_paths`
 
 
 def render_clips(count: int, *, seed: int, workers: int) -> Clips:
     """Renders `count` clips, the motions in turn; the same for any number of `workers`."""
     rgb = np.empty((count, FRAMES, SIZE, SIZE, 3), np.uint8)
     flow = np.empty((count, FRAMES, SIZE, SIZE, 2), np.uint8)
-    paths = np.empty((count, FRAMES * len(JOINTS) * 2), np.float32)
     with ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
         found = pool.map(partial(_render_clip, seed), range(count), chunksize=16)
         for number, clip in enumerate(tqdm(found, total=count, desc="render", disable=None)):
-            rgb[number], flow[number], paths[number] = clip
-    return Clips(rgb, flow, np.arange(count) % len(MOTIONS), paths)
+            rgb[number], flow[number] = clip
+    return Clips(rgb, flow, np.arange(count) % len(MOTIONS))
 
 
-def _render_clip(seed: int, number: int) -> tuple[Image, Image, Array]:
+def _render_clip(seed: int, number: int) -> tuple[Image, Image]:
     rng = np.random.default_rng([seed, STREAM, number])
     motion = list(MOTIONS.values())[number % len(MOTIONS)]
     shot = draw_shot(motion, draw_style(rng), rng)
     frames = np.stack(list(shrunk(shot.frames())))
     wanted = plan(len(frames) - 1, segments=1, windows=1, frames=FRAMES, sampling="spread")
     numbers = wanted.frames.ravel()
-    return frames[numbers], flow_codes(frames)[numbers], joint_paths(shot.actor.at[numbers])
-
-
-def joint_paths(at: Array) -> Array:
-    """Joints (t, joints, 2) in pixels as one vector: from the pelvis, in units of their spread."""
-    apart = at - at[:, :1]
-    apart[:, 0] = at[:, 0] - at[:, 0].mean(axis=0)
-    return (apart / apart.std()).ravel()
+    return frames[numbers], flow_codes(frames)[numbers]
 
 
 def shrunk(frames: Iterator[Image]) -> Iterator[Image]:
@@ -293,7 +285,7 @@ def shrunk(frames: Iterator[Image]) -> Iterator[Image]:
     for pixels in frames:
         frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
         small = reformatter.reformat(frame, SIZE, SIZE, "rgb24", interpolation=smooth, threads=1)
-        yield small.to_ndarray()
+        yield np.asarray(small.to_ndarray(), np.uint8)
 
 
 def flow_codes(frames: Image) -> Image:
@@ -301,5 +293,6 @@ def flow_codes(frames: Image) -> Image:
 
     Flow is clipped to -BOUND..BOUND pixels and coded to 0..255 as I3D's was.
     """
-    grey = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
-    return np.stack([np.full((*grey.shape[1:], 2), 128, np.uint8) for _ in grey[1:]])
+    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    fields = [tvl1(first, second) for first, second in pairwise(grey)]
+    return np.stack([np.moveaxis(to_code(field, BOUND), 0, -1) for field in fields])

@@ -9,7 +9,7 @@ import os
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from tqdm import tqdm
 from pipeline.errors import UserError, VideoError
 
 T = TypeVar("T")
+_DIED = "its process died (out of memory, or a crash in the decoder); skip it"
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -47,16 +48,14 @@ def run(
     alone, and only the guilty one fails.
     """
     count = min(workers or cores(), max(1, len(items)))
-    failures: list[Failure[T]] = []
+    todo, failures = deque(items), list[Failure[T]]()
     with tqdm(total=len(items), desc=label, unit="video", disable=None) as bar:
-        todo = deque(items)
         while todo:
-            suspects: list[T] = []
-            for failure in _until_death(work, todo, count, suspects, bar.update):
-                failures.append(failure)
-            for suspect in suspects:
-                failures += _alone(work, suspect)
-                bar.update()
+            suspects = deque(_until_death(work, todo, count, 2 * count, failures, bar.update))
+            while suspects:  # one at a time: whose process dies now is guilty
+                for guilty in _until_death(work, suspects, 1, 1, failures, bar.update):
+                    failures.append(Failure(guilty, _DIED))
+                    bar.update()
     return failures
 
 
@@ -64,15 +63,19 @@ def _until_death(
     work: Callable[[T], None],
     todo: deque[T],
     workers: int,
-    suspects: list[T],
+    ahead: int,
+    failures: list[Failure[T]],
     tick: Callable[[], object],
-) -> Iterator[Failure[T]]:
-    """Works `todo` off; when a process dies, leaves the items then in work in `suspects`."""
+) -> list[T]:
+    """Works `todo` off, at most `ahead` items at a time, and adds to `failures`.
+
+    Returns when all is done, or a process has died: then the items that were in work.
+    """
     running: dict[Future[str | None], T] = {}
     with _pool(workers) as pool:
         try:
             while todo or running:
-                while todo and len(running) < 2 * workers:
+                while todo and len(running) < ahead:
                     future = pool.submit(_attempt, work, todo[0])
                     running[future] = todo.popleft()
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -80,19 +83,10 @@ def _until_death(
                     item = running.pop(future)
                     tick()
                     if reason is not None:
-                        yield Failure(item, reason)
+                        failures.append(Failure(item, reason))
         except BrokenProcessPool:
-            suspects.extend(running.values())
-
-
-def _alone(work: Callable[[T], None], item: T) -> list[Failure[T]]:
-    """One item in a process of its own."""
-    with _pool(1) as pool:
-        try:
-            reason = pool.submit(_attempt, work, item).result()
-        except BrokenProcessPool:
-            reason = "its process died (out of memory, or a crash in the decoder); skip it"
-    return [] if reason is None else [Failure(item, reason)]
+            pass
+    return list(running.values())
 
 
 def _attempt(work: Callable[[T], None], item: T) -> str | None:

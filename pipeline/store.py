@@ -55,7 +55,7 @@ def write(
                 continue
             with h5py.File(aside / f"{number:04d}.h5", "w") as file:
                 file.attrs["schema"] = SCHEMA
-                file.attrs["provenance"] = json.dumps(provenance, sort_keys=True)
+                file.attrs["provenance"] = np.bytes_(json.dumps(provenance, sort_keys=True))
                 _write_rows(file, keys, [videos[key] for key in keys])
 
 
@@ -74,7 +74,7 @@ def _write_rows(file: h5py.File, keys: Sequence[str], rows: Sequence[VideoFeatur
 
 
 def _text(values: Sequence[str]) -> NDArray[np.bytes_]:
-    """Strings as UTF-8 of one length: HDF5's other strings lie where no checksum reaches."""
+    """Strings as UTF-8 of one length: HDF5's other kind hangs a reader when damaged."""
     coded = [value.encode() for value in values]
     return np.array(coded, dtype=h5py.string_dtype("utf-8", max(map(len, coded))))
 

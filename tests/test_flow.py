@@ -224,7 +224,7 @@ def test_warping_is_that_of_opencv_within_its_rounding() -> None:
     data = np.zeros((4, h + 2, 48 + 16), np.float32)
     table = numba_warp.gradient_table(image)
     zeros = np.zeros_like(image)
-    numba_warp.warp(zeros, table, flow.reshape(2, -1), data.reshape(4, -1), 48 + 16)
+    numba_warp.warp(zeros, table, flow.reshape(2, -1), data.reshape(4, -1), (15, 48 + 16))
     to_y, to_x = np.indices((h, w)).astype(np.float32) + u[::-1]
     grad = np.gradient(np.pad(image, 1, mode="edge"))
     for plane, expected in zip(data[1:3], (grad[1], grad[0]), strict=True):

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from tests.workspace import Workspace, new_workspace, stages_run, videos_to_do
+from workspace import Workspace, new_workspace, stages_run, videos_to_do
 
 RESULTS = ("metrics.json", "predictions.csv", "confusion.csv", "embedding.csv", "report.html")
 OF_A_TASK = ["adapt", "evaluate", "report"]
@@ -147,10 +146,13 @@ def entries(workspace: Workspace, stage: str) -> int:
 
 def killed_in(workspace: Workspace, stage: str, victims: Victims) -> int:
     """Kills a `dvc repro` when a stage has finished some videos; returns how many it had."""
-    command = ["dvc", "repro", f"{stage}@street"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    environment = workspace.environment()
-    with subprocess.Popen(command, cwd=workspace.folder, env=environment, **quiet) as dvc:
+    with subprocess.Popen(
+        ["dvc", "repro", f"{stage}@street"],
+        cwd=workspace.folder,
+        env=workspace.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as dvc:
         while entries(workspace, stage) < 3:
             assert dvc.poll() is None, "the stage ended before it could be killed"
             time.sleep(0.005)
@@ -170,12 +172,12 @@ def test_a_kill_loses_only_the_videos_in_work(
     project = tmp_path / "project"
     shutil.copytree(finished.folder, project, symlinks=True)
     workspace = Workspace(project)
-    undisturbed = hashes(project / f"data/{stage}/street" if stage != "decode" else project / "data/frames/street")
+    published = project / "data" / ("frames" if stage == "decode" else stage) / "street"
+    undisturbed = hashes(published)
     shutil.rmtree(project / ".staging" / stage)
     workspace.run("dvc", "config", "--local", "cache.dir", str(tmp_path / "cache"))
     (project / "dvc.lock").unlink()
     done = killed_in(workspace, stage, victims)
     printed = workspace.run("dvc", "repro", f"{stage}@street")
     assert videos_to_do(printed)[f"{stage} street"] <= 18 - done
-    folder = "frames" if stage == "decode" else stage
-    assert hashes(project / f"data/{folder}/street") == undisturbed
+    assert hashes(published) == undisturbed

@@ -1,4 +1,7 @@
-"""Four channels of a pixel as one vector: Numba vectorises loops only, not straight-line code."""
+"""Four channels of a pixel as one vector: Numba vectorises loops only, not straight-line code.
+
+As with `numba_kernel`, touch the file that imports this one after changing it.
+"""
 
 from typing import Any
 

@@ -86,7 +86,7 @@ def _refine(frames: Images, flow: np.ndarray, parameters: TVL1) -> np.ndarray:
     enough = float(np.float32(parameters.epsilon**2 * h * w))
     table = gradient_table(second)
     for _ in range(parameters.warps):
-        warp(first, table, u_flat, data, stride)
+        warp(first, table, u_flat, data, (LEFT, stride))
         for _ in range(parameters.outer_iterations):
             if parameters.median_size == 5:
                 median_5x5(u[0], w, LEFT)

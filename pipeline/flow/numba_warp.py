@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numba import float32, int32, uint64
 
-from pipeline.flow.numba_iteration import LEFT
 from pipeline.flow.numba_kernel import fma, inlined, kernel, writes_do_not_overlap
 from pipeline.flow.numba_lanes import weighted_sum_of_4x4
 
@@ -97,7 +96,11 @@ def _linearise(first: Any, warped: Any, flow: Any, data: Any, at: Any) -> Any:
 
 @kernel(cache=True)
 def warp(
-    first: np.ndarray, table: np.ndarray, flow: np.ndarray, data: np.ndarray, stride: int
+    first: np.ndarray,
+    table: np.ndarray,
+    flow: np.ndarray,
+    data: np.ndarray,
+    layout: tuple[int, int],
 ) -> None:
     """Warps the second frame back by the flow u0 and linearises the difference to the first.
 
@@ -107,16 +110,17 @@ def warp(
         flow: planes (2, size): u0, px.
         data: planes (4, size), written here: rho_c = I1(x + u0) - <grad I1(x + u0), u0> - I0, that
             gradient in x and in y, 1 / its square (0 where it is flat).
-        stride: of the planes.
+        layout: columns before the image in a plane, and how far apart its rows lie.
     """
     h, w = first.shape
+    left, stride = layout
     flat = table.reshape(-1)
     start = np.empty(w, np.int32)
     weights, warped = np.empty(8 * w, np.float32), np.empty(4 * w, np.float32)
     u = flow[0], flow[1]
     terms = data[0], data[1], data[2], data[3]
     for y in range(h):
-        at = (y + 1) * stride + LEFT, y
+        at = (y + 1) * stride + left, y
         _places(u, at, (h, w), start, weights)
         _read(flat, 4 * (w + 2 * MARGIN), start, weights, warped)
         _linearise(first, warped, u, terms, at)

@@ -1,0 +1,33 @@
+"""What the workers of test_engine.py are told to do; imports little, so that they start fast."""
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import UserError, VideoError
+
+
+@dataclass(frozen=True)
+class Chore:
+    """What a worker is to do, and the file that it leaves when it is done."""
+
+    what: str
+    mark: Path
+
+
+def work(chore: Chore) -> None:
+    """Does as it is told."""
+    if chore.what == "bad video":
+        raise VideoError("cut off; replace it")
+    if chore.what == "silent video error":
+        raise VideoError("")
+    if chore.what == "bug":
+        raise RuntimeError("surprise")
+    if chore.what == "nothing works":
+        raise UserError("no weights there; fetch them")
+    if chore.what == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if chore.what == "aborted":
+        os.abort()
+    chore.mark.write_text(os.environ.get("OMP_NUM_THREADS", ""))
