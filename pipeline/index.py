@@ -43,13 +43,11 @@ def write_videos(path: Path, videos: Iterable[Video]) -> None:
 
 def read_videos(path: Path) -> list[Video]:
     """Reads videos.csv. Raises UserError if it is missing or no such table."""
-    rows = tables.read(path)
+    rows = tables.read(path, [field.name for field in fields(Video)])
     try:
         return [_video(row) for row in rows]
     except (KeyError, ValueError) as fault:
-        raise UserError(
-            f"{path}: not an index of this version ({fault}); run `dvc repro`"
-        ) from None
+        raise UserError(f"{path}: a faulty row ({fault}); delete it, run `dvc repro`") from None
 
 
 def _video(row: Mapping[str, str]) -> Video:
@@ -71,7 +69,7 @@ def write_labels(path: Path, labels: Mapping[str, str]) -> None:
 
 def read_labels(path: Path) -> dict[str, str]:
     """Reads labels.csv: key -> class name; empty for an unlabelled domain."""
-    return {row["key"]: row["label"] for row in tables.read(path)}
+    return {row["key"]: row["label"] for row in tables.read(path, ["key", "label"])}
 
 
 def write_classes(path: Path, labels: Iterable[str]) -> None:
@@ -81,4 +79,4 @@ def write_classes(path: Path, labels: Iterable[str]) -> None:
 
 def read_classes(path: Path) -> list[str]:
     """Reads classes.csv."""
-    return [row["class"] for row in tables.read(path)]
+    return [row["class"] for row in tables.read(path, ["class"])]

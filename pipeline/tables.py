@@ -42,12 +42,22 @@ def _mean(rows: Sequence[Row]) -> dict[str, Cell]:
     return {name: fmean(float(row[name] or 0) for row in rows) for name in names}
 
 
-def read(path: Path) -> list[dict[str, str]]:
-    """Reads a table; every cell is text. Raises UserError if the file is missing."""
+def read(path: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Reads a table; every cell is text.
+
+    Raises UserError: the file is missing, or is no table with these columns.
+    """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
+            table = csv.DictReader(file)
+            absent = [name for name in columns if name not in (table.fieldnames or ())]
+            rows = list(table)
     except FileNotFoundError:
         raise UserError(
             f"{path}: no such file; `dvc repro` makes it, `dvc pull` fetches it"
         ) from None
+    except (UnicodeDecodeError, csv.Error) as fault:
+        raise UserError(f"{path}: no CSV in UTF-8 ({fault}); delete it, run `dvc repro`") from None
+    if absent:
+        raise UserError(f"{path}: no column {', '.join(absent)}; delete it, run `dvc repro`")
+    return rows

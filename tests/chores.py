@@ -1,4 +1,4 @@
-"""What the workers of test_engine.py are told to do; imports little, so that they start fast."""
+"""What workers of the tests are told to do; imports little, so that they start fast."""
 
 import os
 import signal
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import UserError, VideoError
+from pipeline.per_video import Job
 
 
 @dataclass(frozen=True)
@@ -31,3 +32,10 @@ def work(chore: Chore) -> None:
     if chore.what == "aborted":
         os.abort()
     chore.mark.write_text(os.environ.get("OMP_NUM_THREADS", ""))
+
+
+def spelled(job: Job) -> bytes:
+    """A result for a job: its key, or a complaint about it."""
+    if "bad" in job.video.key:
+        raise VideoError(f"{job.video.key} is cut off")
+    return job.video.key.encode()

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pipeline.flow.tvl1 import TVL1, VARIANT, VERSION
+from pipeline.flow.parameters import TVL1, VARIANT, VERSION
 
 __all__ = ["OPENCV_DEFAULTS", "TVL1", "VARIANT", "VERSION", "Implementation"]
 __all__ += ["compile_ahead", "from_code", "provenance", "to_code", "tvl1"]

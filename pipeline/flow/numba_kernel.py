@@ -21,7 +21,7 @@ intrinsic: Any = extending.intrinsic
 
 @intrinsic
 def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Lowering:
-    """Returns a * b + c for float32, rounded once, as OpenCV's own vector code rounds it."""
+    """Returns a * b + c for float32, rounded once; OpenCV's vector code adds so."""
 
     def lower(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         scalar = ir.FloatType()

@@ -13,7 +13,7 @@ from pipeline.flow.numba_iteration import BLOCK, LEFT, iterate
 from pipeline.flow.numba_median import median_5x5
 from pipeline.flow.numba_pyramid import resize
 from pipeline.flow.numba_warp import gradient_table, warp
-from pipeline.flow.tvl1 import TVL1
+from pipeline.flow.parameters import TVL1
 
 Images = tuple[np.ndarray, np.ndarray]
 
@@ -75,15 +75,9 @@ def _refine(frames: Images, flow: np.ndarray, parameters: TVL1) -> np.ndarray:
     u_flat = u.reshape(2, -1)
     data, dual = np.zeros_like(u_flat, shape=(2, 4, u_flat.shape[1]))
     has_right = (np.arange(stride) < w - 1).astype(np.float32)
-    steps = tuple(
-        np.float32(value)
-        for value in (
-            parameters.lambda_ * parameters.theta,
-            parameters.theta,
-            parameters.tau / parameters.theta,
-        )
-    )
     enough = float(np.float32(parameters.epsilon**2 * h * w))
+    stop = enough, parameters.inner_iterations
+    steps = _steps(parameters)
     table = gradient_table(second)
     for _ in range(parameters.warps):
         warp(first, table, u_flat, data, (LEFT, stride))
@@ -91,7 +85,14 @@ def _refine(frames: Images, flow: np.ndarray, parameters: TVL1) -> np.ndarray:
             if parameters.median_size == 5:
                 median_5x5(u[0], w, LEFT)
                 median_5x5(u[1], w, LEFT)
-            stop = enough, parameters.inner_iterations
-            if iterate(data, u_flat, dual, has_right, (h, stride), steps, stop) <= enough:
+            change = iterate(data, u_flat, dual, has_right, (h, stride), steps, stop)
+            if change <= enough:
                 break
     return u[:, 1:-1, LEFT : LEFT + w].copy()
+
+
+def _steps(parameters: TVL1) -> tuple[np.float32, np.float32, np.float32]:
+    """Returns lambda theta, theta and tau / theta."""
+    theta = parameters.theta
+    along_data, along_dual = parameters.lambda_ * theta, parameters.tau / theta
+    return np.float32(along_data), np.float32(theta), np.float32(along_dual)

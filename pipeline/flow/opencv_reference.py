@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.flow.tvl1 import TVL1
+from pipeline.flow.parameters import TVL1
 
 
 def tvl1(first: np.ndarray, second: np.ndarray, parameters: TVL1) -> np.ndarray:

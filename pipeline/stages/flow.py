@@ -4,7 +4,7 @@ Reads   data/frames/<domain>, data/index/<domain>/videos.csv, params flow
 Writes  data/flow/<domain>/*.zip, a Matroska file (FFV1, x above y) a video
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,7 @@ class Flow:
         """What shapes the flow, beside the frames."""
         return {
             "version": VERSION,
-            "algorithm": {"name": flow.VARIANT, "version": flow.VERSION},
-            "tvl1": asdict(flow.OPENCV_DEFAULTS),
+            "algorithm": flow.provenance(self.flow.implementation),
             "flow": self.flow.model_dump(),
         }
 
