@@ -120,9 +120,8 @@ def extract_many(
         while len(clips_in) >= least and clips_in:
             taken = [clips_in.popleft() for _ in range(min(batch, len(clips_in)))]
             rgb, flow = (np.stack(part) for part in zip(*taken, strict=True))
+            # rows of what fills up the last batch come last, and nobody asks for them
             done.extend(zip(*extractor(_filled(rgb, batch), _filled(flow, batch)), strict=True))
-            for _ in range(batch - len(taken)):
-                done.pop()
             while waiting and len(done) >= len(waiting[0][1].rgb):
                 item, cut = waiting.popleft()
                 rows = [done.popleft() for _ in range(len(cut.rgb))]

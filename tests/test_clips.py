@@ -88,6 +88,11 @@ def test_neighbours_stand_around_the_middle_of_each_segment() -> None:
     assert clips[4, 0].tolist() == list(range(892, 908))
 
 
+def test_of_two_runs_that_are_equally_central_the_later_is_taken() -> None:
+    clips = plan(17, segments=1, windows=1, frames=16, sampling="consecutive").frames
+    assert clips[0, 0].tolist() == list(range(1, 17))
+
+
 def test_neighbours_of_two_windows_stand_around_the_middles_of_the_halves() -> None:
     clips = plan(1000, segments=5, windows=2, frames=16, sampling="consecutive").frames
     assert clips[:, :, 0].tolist() == [[42, 142], [242, 342], [442, 542], [642, 742], [842, 942]]

@@ -121,7 +121,7 @@ def test_a_table_has_all_columns_that_occur_and_empty_cells_for_what_is_missing(
     tmp_path: Path,
 ) -> None:
     tables.write(tmp_path / "a.csv", [{"x": 1, "y": 0.5}, {"x": 2, "z": "c,d"}, {"y": None}])
-    assert (tmp_path / "a.csv").read_text() == 'x,y,z\n1,0.5,\n2,,"c,d"\n,,\n'
+    assert (tmp_path / "a.csv").read_bytes() == b'x,y,z\n1,0.5,\n2,,"c,d"\n,,\n'
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:

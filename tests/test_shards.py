@@ -17,6 +17,7 @@ from pipeline import shards
 from pipeline.errors import UserError
 from pipeline.shards import Shards, spread
 
+CLIPS = {"clips": {"segments": 5}}
 ODD_KEYS = [
     "walk/a b.avi",
     "walk/ü & ß.mp4",
@@ -44,8 +45,7 @@ def publish(
         fingerprint = hashlib.sha256(content).hexdigest()
         (staged / fingerprint).write_bytes(content)
         entries[key] = (fingerprint, staged / fingerprint)
-    provenance = {"version": version, "clips": {"segments": 5}}
-    shards.publish(folder, entries, provenance=provenance, limit=limit)
+    shards.publish(folder, entries, provenance={"version": version, **CLIPS}, limit=limit)
 
 
 def videos(numbers: Iterable[int], size: int = 1000) -> dict[str, bytes]:
@@ -64,7 +64,7 @@ def test_every_video_comes_back_under_its_key(tmp_path: Path) -> None:
     assert opened.fingerprints == {
         key: hashlib.sha256(content).hexdigest() for key, content in contents.items()
     }
-    assert opened.provenance == {"version": 1, "clips": {"segments": 5}}
+    assert opened.provenance == {"version": 1, **CLIPS}
 
 
 def test_an_unknown_key_is_a_key_error(tmp_path: Path) -> None:
@@ -96,6 +96,13 @@ def test_publishing_again_gives_the_same_bytes_whatever_the_order(tmp_path: Path
         os.utime(path, (10**9, 10**9))
     publish(tmp_path / "out", dict(reversed(contents.items())), limit=5000)
     assert content_of(tmp_path / "out") == first
+
+
+def test_the_order_of_the_provenance_has_no_effect(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x")
+    for name, provenance in (("one", {"a": 1, "b": 2}), ("two", {"b": 2, "a": 1})):
+        shards.publish(tmp_path / name, {"a": ("f", tmp_path / "a")}, provenance=provenance)
+    assert content_of(tmp_path / "one") == content_of(tmp_path / "two")
 
 
 def test_a_few_new_videos_leave_most_shards_as_they_were(tmp_path: Path) -> None:
