@@ -1,10 +1,15 @@
 """One thin file a DVC stage: read, call, write. Nothing imports a stage."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 
 from pipeline.errors import UserError
+
+# One thread a process, set before PyTorch is loaded: several only wait for each other on a busy
+# machine, and a sum in another order is another result.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def run(main: Callable[[], None]) -> None:
