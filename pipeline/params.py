@@ -222,7 +222,16 @@ def load(path: Path = Path("params.yaml")) -> Params:
     try:
         return Params.model_validate(content)
     except ValidationError as fault:
-        raise UserError("\n".join(_describe(path, row) for row in fault.errors())) from None
+        rows = _without_consequences(fault.errors())
+        raise UserError("\n".join(_describe(path, row) for row in rows)) from None
+
+
+def _without_consequences(rows: list[Any]) -> list[Any]:
+    """Leaves out that a key is missing where a misspelling of it says so already."""
+    meant = {
+        (*row["loc"][:-1], _closest(row["loc"])) for row in rows if row["type"] == "extra_forbidden"
+    }
+    return [row for row in rows if row["type"] != "missing" or row["loc"] not in meant]
 
 
 def _describe(path: Path, row: Any) -> str:
@@ -240,11 +249,21 @@ def _describe(path: Path, row: Any) -> str:
 
 def _suggestion(loc: tuple[Any, ...]) -> str:
     """The known key closest to a misspelt one, as a question."""
+    close = _closest(loc)
+    return f"; did you mean {close!r}?" if close else f"; known: {', '.join(_known(loc))}"
+
+
+def _closest(loc: tuple[Any, ...]) -> str | None:
+    """The known key that a misspelt one may stand for."""
+    close = difflib.get_close_matches(str(loc[-1]), _known(loc), n=1)
+    return close[0] if close else None
+
+
+def _known(loc: tuple[Any, ...]) -> list[str]:
+    """All keys that may stand beside this one."""
     section: Any = Params
     if loc[0] == "domains":
         section = Domain
     elif len(loc) > 1:
         section = Params.model_fields[loc[0]].annotation
-    known = section.model_fields
-    close = difflib.get_close_matches(str(loc[-1]), known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+    return list(section.model_fields)

@@ -22,7 +22,7 @@ ROOT = Path(engine.__file__).parent.parent
 def _workers_need_not_import_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
     main = sys.modules["__main__"]
     monkeypatch.setattr(main, "__spec__", None)
-    monkeypatch.delattr(main, "__file__")
+    monkeypatch.delattr(main, "__file__", raising=False)
 
 
 def chores_in(folder: Path, *what: str) -> list[Chore]:

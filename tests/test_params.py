@@ -114,6 +114,20 @@ def test_a_fault_is_one_line_with_the_keys_full_name(
     assert fault(tmp_path, changed(key, value)).startswith(expected)
 
 
+@pytest.mark.parametrize(
+    ("key", "misspelt"), [("adapt.lambda1", "lamda1"), ("adapt", "adpat"), ("task.source", "sorce")]
+)
+def test_a_misspelling_is_one_fault_and_not_a_missing_key_too(
+    key: str, misspelt: str, tmp_path: Path
+) -> None:
+    content = copy.deepcopy(GOOD)
+    *sections, last = key.split(".")
+    inner = content[sections[0]] if sections else content
+    inner[misspelt] = inner.pop(last)
+    where = ".".join([*sections, misspelt])
+    assert fault(tmp_path, content) == f"{where}: unknown key; did you mean {last!r}?"
+
+
 def test_a_misspelt_key_of_a_domain_that_is_called_like_a_section_is_mended_right(
     tmp_path: Path,
 ) -> None:
