@@ -1,6 +1,6 @@
 """How fast is the Numba TV-L1 beside OpenCV's, and how far apart are their flows?
 
-    python benchmarks/flow.py [--videos FOLDER] [--size 224x224 340x256] [--pairs 8] [--rounds 5]
+    python -m benchmarks.flow [--videos FOLDER] [--size 224x224 340x256] [--pairs 8] [--rounds 5]
 
 Pairs of consecutive frames come from videos of the folder, one pair a video, or else are textures
 that move by known flow. Times are taken in interleaved rounds, with one thread, and with two

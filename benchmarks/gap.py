@@ -1,6 +1,6 @@
 """How much of the gap between source-only and target-supervised does adaptation close?
 
-    python benchmarks/gap.py [--seeds 5] [--methods mtran shot] [--lr 0.01 0.001] [--lambda1 3 1]
+    python -m benchmarks.gap [--seeds 5] [--methods mtran shot] [--lr 0.01 0.001] [--lambda1 3 1]
 
 Runs on the features of params.yaml's task (after `dvc repro`). For every seed it trains a source
 model and, with the target's training labels, the supervised bound; then it adapts with every
