@@ -73,16 +73,14 @@ def main() -> None:
     card = checkpoints.Card(classes, ours.dim, **p.network.model_dump(), features=ours.provenance)
     settings = training.Settings(**p.pretrain.model_dump())
 
-    def supervised(features: Features, videos: Labelled, seed: int) -> RelationNetwork:
-        start = card.new_network(seed)
-        return training.pretrain(start, features, videos.numbers, settings, seed).model
+    def supervised(features: Features, videos: Labelled) -> dict[int, RelationNetwork]:
+        start = {seed: card.new_network(seed) for seed in range(options.seeds)}
+        runs = training.pretrain(start, features, videos.numbers, settings)
+        return {seed: run.model for seed, run in runs.items()}
 
-    seeds = range(options.seeds)
-    models = {s: supervised(ours.of(source_train.keys), source_train, s) for s in seeds}
-    bound = [
-        accuracy(supervised(theirs.of(target_train.keys), target_train, seed), tested, test)
-        for seed in seeds
-    ]
+    models = supervised(ours.of(source_train.keys), source_train)
+    best = supervised(theirs.of(target_train.keys), target_train)
+    bound = [accuracy(model, tested, test) for model in best.values()]
     source_test = labelled(source, "test", classes)
     line(
         f"{source} on itself",
@@ -94,14 +92,8 @@ def main() -> None:
     low, high = (metrics.mean_and_deviation(values)[0] for values in (before, bound))
     for name, weights, chosen in adaptations(p, options):
         method = METHODS[name](weights)
-        after = [
-            accuracy(
-                training.adapt(model, theirs.of(unlabelled), method, chosen, seed).model,
-                tested,
-                test,
-            )
-            for seed, model in models.items()
-        ]
+        runs = training.adapt(models, theirs.of(unlabelled), method, chosen)
+        after = [accuracy(run.model, tested, test) for run in runs.values()]
         line(f"{name} lr {chosen.lr:g} lambda1 {weights.lambda1:g}", after, low, high)
 
 

@@ -1,18 +1,25 @@
-"""Stochastic gradient descent: its settings, and the epoch that all training is made of."""
+"""Gradient descent of several runs at once: its settings, and the epoch that training is made of.
+
+Runs differ in their seed alone. Their weights are stacked, the forward pass is written for one run
+and mapped over all (`torch.vmap`), and an optimiser of elementwise steps never mixes them: a run
+gives the same result, but for rounding, as it does alone.
+"""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
+from pipeline.model import Model
 from pipeline.network import RelationNetwork
+from pipeline.noise import Noise
+from pipeline.runs import Tensors, stack, stacked_weights
 
-Drawn = TypeVar("Drawn")
+Objective = Callable[[Model, Any, Any], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,8 @@ class Settings:
     nesterov: bool = False
     clip_norm: float | None = None
     """Longest gradient that is followed as it is; None: any."""
+    schedule: Literal["constant", "decay"] = "constant"
+    """decay: lr (1 + 10 p)^-0.75, p the share of the run that is over (SHOT, SFDA)."""
 
     def __post_init__(self) -> None:
         ranges = {
@@ -50,96 +59,176 @@ class Settings:
             if not fits:
                 raise UserError(f"{name} must be {expected}; found {getattr(self, name)}")
 
+    def lr_at(self, progress: float) -> float:
+        """The learning rate when a share of the run, in [0, 1), is over."""
+        return self.lr if self.schedule == "constant" else self.lr * (1 + 10 * progress) ** -0.75
+
 
 class Descent:
-    """A model that is being trained, its optimiser, and the run's random numbers.
-
-    It owns what no method should care about: the optimiser, train and eval mode, dropout's seeds,
-    the check that training did not run away.
+    """Runs in training: their weights, optimiser, and random numbers.
 
     Args:
-        model: trained in place, as far as its weights require gradients; in eval mode but while
-            steps are taken.
+        networks: of one shape, a run each, where to begin; they stay as they are.
         settings: of the optimiser.
-        seed: of `generator` (on the CPU), which shuffles, draws, and seeds dropout.
+        seeds: a run each; of `generators`, which shuffle, draw, and seed what is random in a step.
+        frozen: beginnings of the names of weights that are not trained.
     """
 
-    def __init__(self, model: RelationNetwork, settings: Settings, seed: int):
-        self.model = model.eval()
-        self.generator = torch.Generator().manual_seed(seed)
+    def __init__(
+        self,
+        networks: Sequence[RelationNetwork],
+        settings: Settings,
+        seeds: Sequence[int],
+        frozen: tuple[str, ...] = (),
+    ):
+        self.network = networks[0]
+        self.weights = stacked_weights(networks)
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.device = self.weights["classifier.weight"].device
+        self.modules: dict[str, nn.Module] = {}
+        self.extras: dict[str, Tensors] = {}
+        self.state: dict[str, Any] = {}
+        self._seeds = seeds
         self._settings = settings
-        self._trained = [weight for weight in model.parameters() if weight.requires_grad]
-        self.device = self._trained[0].device
-        self._optimiser = torch.optim.SGD(
+        trained = [name for name in self.weights if not name.startswith(frozen or "\0")]
+        self._trained = [self.weights[name].requires_grad_() for name in trained]
+        self._sgd = torch.optim.SGD(
             self._trained,
             lr=settings.lr,
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
             nesterov=settings.nesterov,
         )
+        self._optimisers: list[torch.optim.Optimizer] = [self._sgd]
+
+    def add(self, name: str, modules: Sequence[nn.Module], adam_lr: float | None) -> None:
+        """Trains a further module of each run, by Adam or beside the network."""
+        self.modules[name] = modules[0].to(self.device)
+        weights = stacked_weights([module.to(self.device) for module in modules])
+        self.extras[name] = weights
+        leaves = [weight.requires_grad_() for weight in weights.values()]
+        if adam_lr is None:
+            self._sgd.add_param_group({"params": leaves})
+        else:
+            self._optimisers.append(torch.optim.Adam(leaves, lr=adam_lr, betas=(0.5, 0.999)))
+        self._trained += leaves
 
     def descend(
         self,
         epoch: int,
-        batches: Iterable[Drawn],
-        objective: Callable[[Drawn], dict[str, Tensor]],
-    ) -> dict[str, float]:
+        batches: Sequence[Sequence[Any]],
+        objective: Objective,
+        memory: Any,
+        after_step: Callable[[Model, Any], dict[str, Any]] | None = None,
+    ) -> list[dict[str, float]]:
         """Takes a step for each batch of an epoch.
 
         Args:
-            epoch: for the message.
-            batches: whatever `objective` takes.
-            objective: a batch's named loss terms, scalars; a step descends their sum.
+            epoch: from 1.
+            batches: of each step, of each run: trees of one form and of equal shapes.
+            objective: one run's model, batch and memory to its named loss terms, scalars; a step
+                descends their sum.
+            memory: what the epoch's steps have in common, stacked over the runs.
+            after_step: one run's model and batch to its next state; None: there is no state.
 
-        Returns: each term's mean over the steps; empty without a step.
+        Returns: of each run, each term's mean over the steps; empty without a step.
 
         Raises:
             UserError: a term or a weight is not finite.
         """
-        sums: dict[str, Tensor] = {}
-        steps = 0
-        self.model.train()
-        with _seeded(self._draw_seed(), self.device):
-            for batch in batches:
-                terms = objective(batch)
-                self._step(torch.stack(list(terms.values())).sum())
-                steps += 1
-                for name, value in terms.items():
-                    sums[name] = sums.get(name, 0) + value.detach()
-        self.model.eval()
-        means = {name: total.item() / steps for name, total in sums.items()}
-        self._require_finite(epoch, means)
-        return means
+        totals: dict[str, Tensor] = {}
+        for number, runs in enumerate(batches):
+            progress = (epoch - 1 + number / len(batches)) / self._settings.epochs
+            batch, seeds = stack(runs), self._step_seeds()
+            terms, kept = self._terms(objective, batch, memory, seeds, progress)
+            self._step(torch.stack([value.sum() for value in terms.values()]).sum(), progress)
+            if after_step:
+                self._carry_on(after_step, batch, kept, seeds, progress)
+            for name, value in terms.items():
+                totals[name] = totals.get(name, 0) + value.detach()
+        means = {name: (total / len(batches)).tolist() for name, total in totals.items()}
+        rows = [{name: means[name][run] for name in means} for run in range(len(self._seeds))]
+        self._require_finite(epoch, rows)
+        return rows
 
-    def _step(self, loss: Tensor) -> None:
-        self._optimiser.zero_grad()
+    def _step_seeds(self) -> Tensor:
+        draws = [torch.randint(2**62, (), generator=generator) for generator in self.generators]
+        return torch.stack(draws)
+
+    def _model(self, own: Sequence[Any], progress: float) -> Model:
+        """One run's model: own are its weights, extras, state and seed of the step."""
+        weights, extras, state, seed = own
+        return Model(
+            self.network,
+            weights,
+            Noise(seed, self.device),
+            modules=self.modules,
+            extras=extras,
+            state=state,
+            progress=progress,
+        )
+
+    def _terms(
+        self, objective: Objective, batch: Any, memory: Any, seeds: Tensor, progress: float
+    ) -> tuple[dict[str, Tensor], Tensors]:
+        """Each run's loss terms (runs,), and what the objective kept of the step."""
+
+        def one(*parts: Any) -> tuple[dict[str, Tensor], Tensors]:
+            *own, drawn, remembered = parts
+            model = self._model(own, progress)
+            return objective(model, drawn, remembered), model.kept
+
+        return torch.vmap(one)(self.weights, self.extras, self.state, seeds, batch, memory)
+
+    def _step(self, loss: Tensor, progress: float) -> None:
+        for optimiser in self._optimisers:
+            optimiser.zero_grad()
         loss.backward()
         if self._settings.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self._trained, self._settings.clip_norm)
-        self._optimiser.step()
+            self._clip(self._settings.clip_norm)
+        for group in self._sgd.param_groups:
+            group["lr"] = self._settings.lr_at(progress)
+        for optimiser in self._optimisers:
+            optimiser.step()
 
-    def _draw_seed(self) -> int:
-        return int(torch.randint(2**63 - 1, (), generator=self.generator))
+    def _clip(self, longest: float) -> None:
+        """Shortens each run's gradient to the longest that is allowed."""
+        gradients = [weight.grad for weight in self._trained if weight.grad is not None]
+        squares = [gradient.flatten(1).square().sum(dim=1) for gradient in gradients]
+        norms = torch.stack(squares).sum(dim=0).sqrt()  # (runs,)
+        shrink = (longest / (norms + 1e-6)).clamp(max=1)
+        for gradient in gradients:
+            gradient.mul_(shrink.view(-1, *[1] * (gradient.ndim - 1)))
 
-    def _require_finite(self, epoch: int, losses: dict[str, float]) -> None:
-        lost = [f"{name} is {value}" for name, value in losses.items() if not math.isfinite(value)]
-        if not lost and not all(weight.isfinite().all() for weight in self._trained):
-            lost = ["a weight of the network is not finite"]
-        if lost:
-            raise UserError(
-                f"epoch {epoch}: training ran away, {', '.join(lost)}; lower lr (now "
-                f"{self._settings.lr:g}) to a tenth, lower the weight of that loss, or set "
-                f"clip_norm (now {self._settings.clip_norm}; 20 is usual)"
-            )
+    @torch.no_grad()
+    def _carry_on(
+        self,
+        after_step: Callable[[Model, Any], dict[str, Any]],
+        batch: Any,
+        kept: Tensors,
+        seeds: Tensor,
+        progress: float,
+    ) -> None:
+        def one(*parts: Any) -> dict[str, Any]:
+            *own, drawn, notes = parts
+            model = self._model(own, progress)
+            model.keep(**notes)
+            return after_step(model, drawn)
 
+        further = seeds + 2**61  # not the step's own numbers again
+        weights = {name: weight.detach() for name, weight in self.weights.items()}
+        extras = {n: {k: w.detach() for k, w in e.items()} for n, e in self.extras.items()}
+        self.state = torch.vmap(one)(weights, extras, self.state, further, batch, kept)
 
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Global random numbers, dropout's only source, start at `seed` inside; outside, no trace."""
-    on_gpu = device.type == "cuda"
-    with torch.random.fork_rng(devices=[device] if on_gpu else []):
-        torch.default_generator.manual_seed(seed)
-        if on_gpu:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        yield
+    def _require_finite(self, epoch: int, rows: Sequence[Mapping[str, float]]) -> None:
+        sound = torch.stack([w.isfinite().flatten(1).all(dim=1) for w in self._trained]).all(dim=0)
+        for seed, row, whole in zip(self._seeds, rows, sound.tolist(), strict=True):
+            lost = [f"{name} is {value}" for name, value in row.items() if not math.isfinite(value)]
+            if not lost and not whole:
+                lost = ["a weight of the network is not finite"]
+            if lost:
+                raise UserError(
+                    f"epoch {epoch}: training ran away with seed {seed}, {', '.join(lost)}; lower "
+                    f"lr (now {self._settings.lr:g}) to a tenth, lower the weight of that loss, or "
+                    f"set clip_norm (now {self._settings.clip_norm}; 20 is usual)"
+                )

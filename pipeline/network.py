@@ -5,6 +5,9 @@ section 3.2. Where the paper is silent: dropout stands after each linear layer o
 block and after the fusion, not on queries, keys and values; linear layers start as PyTorch's do,
 the classifier with Xavier-normal weights and zero bias (as in SHOT, ICML 2020).
 
+The network is a function of its weights, its inputs and, in training, of `Noise`: without noise
+there is no dropout. It has neither a train nor an eval mode that one could forget to set.
+
 Letters: n videos, T clips, d features, c classes, L layers.
 """
 
@@ -13,6 +16,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from pipeline.noise import Noise
 
 
 class Output(NamedTuple):
@@ -34,7 +39,7 @@ class Output(NamedTuple):
         """What multimodal alignment aligns: rgb, flow and fused features, each (n, d)."""
         return self.rgb, self.flow, self.fused
 
-    def part(self, videos: slice) -> "Output":
+    def part(self, videos: slice | Tensor) -> "Output":
         """The same of some of the videos."""
         return Output(*(values[videos] for values in self))
 
@@ -47,25 +52,25 @@ class RelationLayer(nn.Module):
 
     def __init__(self, dim: int, dropout: float):
         super().__init__()
+        self.dropout = dropout
         self.query = nn.Linear(dim, dim)
         self.key = nn.Linear(dim, dim)
         self.value = nn.Linear(dim, dim)
         self.attention_norm = nn.LayerNorm(dim)
-        self.feed_forward = nn.Sequential(
-            nn.Linear(dim, dim),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(dim, dim),
-            nn.Dropout(dropout),
-        )
+        self.feed_in = nn.Linear(dim, dim)
+        self.feed_out = nn.Linear(dim, dim)
         self.feed_forward_norm = nn.LayerNorm(dim)
 
-    def forward(self, clips: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, clips: Tensor, noise: Noise | None) -> tuple[Tensor, Tensor]:
         """Clips (n, T, d) -> clips (n, T, d) and their relations (n, T, T)."""
         scores = self.query(clips) @ self.key(clips).transpose(-2, -1)  # (n, T, T)
         relations = (scores / math.sqrt(clips.shape[-1])).softmax(dim=-1)
         attended = self.attention_norm(relations @ self.value(clips) + clips)
-        return self.feed_forward_norm(self.feed_forward(attended) + attended), relations
+        return self.feed_forward_norm(self._fed(attended, noise) + attended), relations
+
+    def _fed(self, clips: Tensor, noise: Noise | None) -> Tensor:
+        hidden = _dropped(self.feed_in(clips).relu(), self.dropout, noise)
+        return _dropped(self.feed_out(hidden), self.dropout, noise)
 
 
 class Branch(nn.Module):
@@ -75,11 +80,11 @@ class Branch(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(RelationLayer(dim, dropout) for _ in range(layers))
 
-    def forward(self, clips: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, clips: Tensor, noise: Noise | None) -> tuple[Tensor, Tensor]:
         """Clips (n, T, d) -> their mean feature (n, d) and all relations (n, L, T, T)."""
         relations = []
         for layer in self.layers:
-            clips, related = layer(clips)
+            clips, related = layer(clips, noise)
             relations.append(related)
         return clips.mean(dim=1), torch.stack(relations, dim=1)
 
@@ -101,19 +106,25 @@ class RelationNetwork(nn.Module):
         super().__init__()
         self.dim = dim
         self.classes = classes
+        self.dropout = dropout
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             self.rgb = Branch(dim, layers, dropout)
             self.flow = Branch(dim, layers, dropout)
-            self.fusion = nn.Sequential(nn.Linear(2 * dim, dim), nn.ReLU(), nn.Dropout(dropout))
+            self.fusion = nn.Linear(2 * dim, dim)
             self.classifier = nn.Linear(dim, classes)
             nn.init.xavier_normal_(self.classifier.weight)
             nn.init.zeros_(self.classifier.bias)
 
-    def forward(self, rgb: Tensor, flow: Tensor) -> Output:
+    def forward(self, rgb: Tensor, flow: Tensor, noise: Noise | None = None) -> Output:
         """Clips of both modalities, each (n, T, d), to what the network says of the n videos."""
-        rgb, rgb_relations = self.rgb(rgb)  # (n, d)
-        flow, flow_relations = self.flow(flow)
-        fused = self.fusion(torch.cat([rgb, flow], dim=1))
+        rgb, rgb_relations = self.rgb(rgb, noise)  # (n, d)
+        flow, flow_relations = self.flow(flow, noise)
+        fused = self.fusion(torch.cat([rgb, flow], dim=1)).relu()
+        fused = _dropped(fused, self.dropout, noise)
         relations = torch.stack([rgb_relations, flow_relations], dim=1)
         return Output(self.classifier(fused), fused, rgb, flow, relations)
+
+
+def _dropped(values: Tensor, share: float, noise: Noise | None) -> Tensor:
+    return values if noise is None else noise.drop(values, share)

@@ -140,7 +140,9 @@ class Pretrain(Section):
 class Adapt(Section):
     """Adaptation of the source model to the unlabelled target."""
 
-    method: Literal["source_only", "shot", "mtran", "mtran_without_mra", "mtran_without_tra"]
+    method: Literal[
+        "source_only", "shot_im", "shot", "mtran", "mtran_without_mra", "mtran_without_tra"
+    ]
     lambda1: NonNegativeFloat  # weight of the pseudo-label loss
     lambda2: NonNegativeFloat  # weight of multimodal relative alignment
     lambda3: NonNegativeFloat  # weight of temporal relative alignment

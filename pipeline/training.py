@@ -1,26 +1,28 @@
 """Training: with labels (`pretrain`), or adapting without them (`adapt`); and prediction.
 
-A run depends on its arguments alone: the global random numbers neither steer it nor are changed by
-it, and on one machine one seed gives the same bits.
+Several seeds train at once. A run depends on its arguments alone: the global random numbers neither
+steer it nor are changed by it; on one machine the same runs give the same bits, and a run beside
+others what it gives alone, but for rounding.
 """
 
 import copy
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.func import functional_call
 
 from pipeline.adaptation_log import AdaptationLog, Row
 from pipeline.descent import Descent, Settings
 from pipeline.errors import UserError
 from pipeline.features import Features
 from pipeline.methods.method import Memory, Method
+from pipeline.model import Model
 from pipeline.network import Output, RelationNetwork
-
-OnEpoch = Callable[[int, RelationNetwork], None]
+from pipeline.runs import Tensors, pick, stack
 
 
 @dataclass(frozen=True)
@@ -28,133 +30,228 @@ class Trained:
     """What a run leaves."""
 
     model: RelationNetwork
-    """In eval mode, on the device of the model that the run began with."""
+    """On the device of the model that the run began with."""
     rows: tuple[Row, ...]
     """The log, a row an epoch: `epoch`, then named numbers."""
     warnings: tuple[str, ...] = ()
     """What a person should look at, in order of epoch."""
+    predicted: Tensor = field(default_factory=lambda: torch.empty(0, 0, dtype=torch.int16))
+    """Of `adapt`: (epochs + 1, n) int16, each video's class by the model of each row of the log."""
 
 
 def pretrain(
-    model: RelationNetwork,
-    features: Features,
-    labels: Tensor,
-    settings: Settings,
-    seed: int,
-    on_epoch: OnEpoch | None = None,
-) -> Trained:
-    """Trains a copy of `model` on labelled videos: cross-entropy (MTRAN, eq. 12; a batch mean).
+    models: Mapping[int, RelationNetwork], features: Features, labels: Tensor, settings: Settings
+) -> dict[int, Trained]:
+    """Trains copies of `models` on labelled videos: cross-entropy (MTRAN, eq. 12; a batch mean).
 
     On the source's training videos this makes the source model; on the target's, the supervised
     upper bound. A row holds `epoch`, from 1, and `cross_entropy`, mean over the steps.
 
     Args:
-        model: where to begin; it stays as it is, and its device is the run's.
+        models: seed of shuffling and dropout -> where to begin; it stays as it is, and its device
+            is the run's.
         features: n videos, at least 2.
         labels: (n,), integers in [0, c).
         settings: of the optimiser.
-        seed: of shuffling and dropout.
-        on_epoch: called after each row with its epoch and the model in eval mode.
 
     Raises:
         UserError: features or labels that do not fit, or training that ran away.
     """
-    _require_fit(model, features)
-    _require_labels(labels, len(features), model.classes)
-    run = Descent(copy.deepcopy(model).requires_grad_(True), settings, seed)
+    first = next(iter(models.values()))
+    _require_fit(first, features)
+    _require_labels(labels, len(features), first.classes)
+    run = Descent(list(models.values()), settings, list(models))
     features, labels = features.to(run.device), labels.to(run.device)
 
-    def objective(batch: Tensor) -> dict[str, Tensor]:
-        logits = run.model(features.rgb[batch], features.flow[batch]).logits
+    def objective(model: Model, batch: Tensor, memory: Any) -> dict[str, Tensor]:
+        logits = model(features.rgb[batch], features.flow[batch]).logits
         smoothing = settings.label_smoothing
         return {"cross_entropy": F.cross_entropy(logits, labels[batch], label_smoothing=smoothing)}
 
-    rows: list[Row] = []
+    rows: dict[int, list[Row]] = {seed: [] for seed in models}
     for epoch in range(1, settings.epochs + 1):
-        batches = shuffled_batches(len(features), settings.batch_size, run.generator)
-        losses = run.descend(epoch, (batch.to(run.device) for batch in batches), objective)
-        rows.append({"epoch": epoch} | losses)
-        if on_epoch:
-            on_epoch(epoch, run.model)
-    return Trained(run.model, tuple(rows))
+        drawn = [
+            [batch.to(run.device) for batch in shuffled_batches(len(features), settings, generator)]
+            for generator in run.generators
+        ]
+        losses = run.descend(epoch, list(zip(*drawn, strict=True)), objective, {})
+        for seed, means in zip(models, losses, strict=True):
+            rows[seed].append({"epoch": epoch} | means)
+    return {
+        seed: Trained(_with_weights(model, pick(run.weights, number)), tuple(rows[seed]))
+        for number, (seed, model) in enumerate(models.items())
+    }
 
 
 def adapt(
-    model: RelationNetwork,
+    models: Mapping[int, RelationNetwork],
     features: Features,
     method: Method,
     settings: Settings,
-    seed: int,
-    on_epoch: OnEpoch | None = None,
-) -> Trained:
-    """Adapts a copy of `model` to unlabelled videos; its classifier stays as it is, bit by bit.
+    train: Sequence[int] | None = None,
+) -> dict[int, Trained]:
+    """Adapts copies of `models` to unlabelled videos.
 
     Row 0 is the model before the first step and has no losses and no changes; the others hold each
     loss of the method, mean over the steps, and what `AdaptationLog.add` says. What the method
-    remembers is renewed every epoch, in eval mode. A method that takes no step leaves row 0 alone.
+    remembers is renewed every epoch. A method that takes no step leaves row 0 alone.
 
     Args:
-        model: the source model; it stays as it is, and its device is the run's.
-        features: n target videos, at least 2.
-        method: one of `METHODS`, with its weights.
+        models: seed of batches, mixing and dropout -> source model; it stays as it is, and its
+            device is the run's.
+        features: n target videos.
+        method: one of `METHODS`, with its weights; it says which weights stay as they are.
         settings: of the optimiser; `label_smoothing` has no part here.
-        seed: of batches, mixing and dropout.
-        on_epoch: called after each row with its epoch and the model in eval mode.
+        train: positions of the videos that are learnt from, at least 2; None: all. The others are
+            only predicted.
 
     Raises:
         UserError: features that do not fit, or training that ran away.
     """
-    _require_fit(model, features)
-    adapted = copy.deepcopy(model).requires_grad_(True)
-    adapted.classifier.requires_grad_(False)
-    run = Descent(adapted, settings, seed)
-    features = features.to(run.device)
-    log = AdaptationLog(f"lower lr (now {settings.lr:g}) or the weight lambda1")
-
-    def survey(epoch: int, losses: Row) -> Memory:
-        predictions = predict(run.model, features)
-        memory = method.remember(predictions)
-        log.add(epoch, losses, predictions, memory)
-        if on_epoch:
-            on_epoch(epoch, run.model)
-        return memory
-
-    memory = survey(0, {})
-    for epoch in range(1, settings.epochs + 1):
-        batches = method.batches(memory, settings.batch_size, run.generator)
-        objective = partial(method.losses, run.model, features, memory=memory)
-        losses = run.descend(epoch, batches, objective)
-        if not losses:
-            break
-        memory = survey(epoch, losses)
-    return Trained(run.model, tuple(log.rows), tuple(log.warnings))
+    first = next(iter(models.values()))
+    rows = torch.as_tensor(range(len(features)) if train is None else train)
+    learnt = features.select(rows)
+    _require_fit(first, learnt)
+    adaptation = _Adaptation(models, features, learnt, rows, method, method.settings(settings))
+    return adaptation.run()
 
 
-@torch.no_grad()
+class _Adaptation:
+    """The state of `adapt`: the descent, and of each run its log, predictions and memory."""
+
+    def __init__(
+        self,
+        models: Mapping[int, RelationNetwork],
+        features: Features,
+        learnt: Features,
+        rows: Tensor,
+        method: Method,
+        settings: Settings,
+    ):
+        self.models, self.method, self.settings = models, method, settings
+        self.descent = Descent(list(models.values()), settings, list(models), method.frozen)
+        self.features = features.to(self.descent.device)
+        self.learnt = learnt.to(self.descent.device)
+        self.rows = rows.to(self.descent.device)
+        remedy = f"lower lr (now {settings.lr:g}) or the weight lambda1"
+        self.logs = [AdaptationLog(remedy) for _ in models]
+        self.predicted: list[list[Tensor]] = [[] for _ in models]
+        self._begin()
+
+    def _begin(self) -> None:
+        """Makes what the method trains beside the network, and its first state."""
+        networks = list(self.models.values())
+        extras = [
+            self.method.extras(network, self.learnt.clips, seed)
+            for seed, network in self.models.items()
+        ]
+        for name, (_, adam_lr) in extras[0].items():
+            self.descent.add(name, [own[name].module for own in extras], adam_lr)
+        states = [
+            self.method.begin(predict(network, self.learnt), self.learnt, dict(weights))
+            for network, weights in zip(networks, map(_weights, networks), strict=True)
+        ]
+        self.descent.state = stack(states)
+
+    def run(self) -> dict[int, Trained]:
+        """Trains all runs to their end."""
+        method, descent = self.method, self.descent
+        memories = self._survey(0, [{} for _ in self.models])
+        for epoch in range(1, self.settings.epochs + 1):
+            batches = [
+                list(method.batches(memory, self.settings.batch_size, generator))
+                for memory, generator in zip(memories, descent.generators, strict=True)
+            ]
+            if not batches[0]:
+                break
+            losses = descent.descend(
+                epoch,
+                list(zip(*batches, strict=True)),
+                lambda model, batch, memory: method.losses(model, self.learnt, batch, memory),
+                stack(memories),
+                method.after_step if descent.state else None,
+            )
+            memories = self._survey(epoch, losses)
+        return {
+            seed: Trained(
+                _with_weights(model, pick(self._reported(), run)),
+                tuple(self.logs[run].rows),
+                tuple(self.logs[run].warnings),
+                torch.stack(self.predicted[run]),
+            )
+            for run, (seed, model) in enumerate(self.models.items())
+        }
+
+    def _reported(self) -> Tensors:
+        weights = {name: weight.detach() for name, weight in self.descent.weights.items()}
+        return self.method.reported(weights, self.descent.state)
+
+    def _survey(self, epoch: int, losses: Sequence[Row]) -> list[Memory]:
+        """Predicts all videos, notes it, and lets the method remember what it makes of it."""
+        said = _predict_runs(self.descent.network, self._reported(), self.features)
+        memories = []
+        for run, log in enumerate(self.logs):
+            own = pick(said, run)
+            predictions = own.part(self.rows)
+            memory = self.method.remember(predictions, pick(self.descent.state, run))
+            log.add(epoch, losses[run], predictions, memory)
+            self.predicted[run].append(own.logits.argmax(dim=1).to("cpu", torch.int16))
+            memories.append(memory)
+        return memories
+
+
 def predict(model: RelationNetwork, features: Features, batch_size: int = 1024) -> Output:
-    """What the model says of all n videos, in eval mode, on the model's device; no gradients.
+    """What the model says of all n videos, on the model's device; no gradients.
 
     Raises:
         UserError: features of another width than the model's.
     """
     _require_width(model, features)
-    device, was_training = _device(model), model.training
-    model.eval()
-    clips = zip(features.rgb.split(batch_size), features.flow.split(batch_size), strict=True)
-    parts = [model(rgb.to(device), flow.to(device)) for rgb, flow in clips]
-    model.train(was_training)
-    return Output(*(torch.cat(values) for values in zip(*parts, strict=True)))
+    weights = {name: weight[None] for name, weight in _weights(model).items()}
+    on_device = features.to(_device(model))
+    return pick(_predict_runs(model, weights, on_device, batch_size), 0)
 
 
-def shuffled_batches(count: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Positions 0 to count - 1 in random order, `batch_size` at a time; a last single one is left.
+@torch.no_grad()
+def _predict_runs(
+    network: RelationNetwork, weights: Tensors, features: Features, batch_size: int = 1024
+) -> Output:
+    """What each run's network says of all n videos: `Output` with the runs first."""
+
+    def one(weights: Tensors, rgb: Tensor, flow: Tensor) -> Output:
+        return functional_call(network, weights, (rgb, flow))
+
+    parts = [
+        torch.vmap(one, in_dims=(0, None, None))(weights, rgb, flow)
+        for rgb, flow in zip(
+            features.rgb.split(batch_size), features.flow.split(batch_size), strict=True
+        )
+    ]
+    return Output(*(torch.cat(values, dim=1) for values in zip(*parts, strict=True)))
+
+
+def shuffled_batches(
+    count: int, settings: Settings, generator: torch.Generator
+) -> Iterator[Tensor]:
+    """Positions 0 to count - 1 in random order, batch by batch; a last single one is left out.
 
     Args: generator, on the CPU.
-    Returns: positions (at most batch_size,), on the CPU.
+    Returns: positions (at most settings.batch_size,), on the CPU.
     """
-    for batch in torch.randperm(count, generator=generator).split(batch_size):
+    for batch in torch.randperm(count, generator=generator).split(settings.batch_size):
         if len(batch) > 1:
             yield batch
+
+
+def _weights(model: RelationNetwork) -> Tensors:
+    return {name: weight.detach() for name, weight in model.state_dict().items()}
+
+
+def _with_weights(model: RelationNetwork, weights: Tensors) -> RelationNetwork:
+    """A copy of the model with other weights."""
+    trained = copy.deepcopy(model)
+    trained.load_state_dict(weights)
+    return trained
 
 
 def _device(model: RelationNetwork) -> torch.device:

@@ -8,32 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
-import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
 from pipeline import atomic
 from pipeline.errors import UserError
-from pipeline.features import Features
-from pipeline.network import RelationNetwork
-from pipeline.training import predict
-
-
-class Recorder:
-    """Notes the predicted class of each of n videos after each epoch."""
-
-    def __init__(self, videos: Features) -> None:
-        self._videos = videos
-        self._epochs: list[Tensor] = []
-
-    def __call__(self, epoch: int, model: RelationNetwork) -> None:
-        """Notes one epoch; they come in order."""
-        classes = predict(model, self._videos).logits.argmax(dim=1)
-        self._epochs.append(classes.to("cpu", torch.int16))
-
-    def predicted(self) -> Tensor:
-        """(epochs + 1, n) int16; row 0 is the source model."""
-        return torch.stack(self._epochs)
 
 
 def save(path: Path, predicted: Mapping[int, Tensor]) -> None:

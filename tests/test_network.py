@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pipeline.network import RelationLayer, RelationNetwork
+from pipeline.noise import Noise
 
 N, T, D, C = 3, 4, 8, 5
 
@@ -46,7 +47,7 @@ def test_relations_are_distributions() -> None:
 
 
 def test_the_order_of_clips_has_no_effect_on_a_prediction() -> None:
-    model, (rgb, flow) = network().eval(), clips()
+    model, (rgb, flow) = network(), clips()
     order = torch.tensor([2, 0, 3, 1])
     straight, shuffled = model(rgb, flow), model(rgb[:, order], flow[:, order])
     torch.testing.assert_close(shuffled.logits, straight.logits)
@@ -54,20 +55,20 @@ def test_the_order_of_clips_has_no_effect_on_a_prediction() -> None:
 
 
 def test_a_prediction_does_not_depend_on_the_other_videos() -> None:
-    model, (rgb, flow) = network().eval(), clips()
+    model, (rgb, flow) = network(), clips()
     torch.testing.assert_close(model(rgb[:1], flow[:1]).logits, model(rgb, flow).logits[:1])
 
 
 def test_each_modality_has_weights_of_its_own() -> None:
-    model, (rgb, _) = network().eval(), clips()
+    model, (rgb, _) = network(), clips()
     output = model(rgb, rgb)
     assert not torch.allclose(output.rgb, output.flow)
 
 
 @torch.no_grad()
 def test_a_layer_equals_equations_1_to_3_written_clip_by_clip() -> None:
-    layer, (video, _) = RelationLayer(D, dropout=0.3).eval(), clips()
-    got, got_relations = layer(video)
+    layer, (video, _) = RelationLayer(D, dropout=0.3), clips()
+    got, got_relations = layer(video, None)
     for n in range(N):
         query, key, value = (
             [linear(video[n, t]) for t in range(T)]
@@ -78,29 +79,34 @@ def test_a_layer_equals_equations_1_to_3_written_clip_by_clip() -> None:
             related = [weight / sum(weights) for weight in weights]
             attended = sum((related[s] * value[s] for s in range(T)), torch.zeros(D))
             z = F.layer_norm(attended + video[n, t], (D,))
-            fed = layer.feed_forward[3](layer.feed_forward[0](z).clamp_min(0))
+            fed = layer.feed_out(layer.feed_in(z).clamp_min(0))
             torch.testing.assert_close(got_relations[n, t], torch.tensor(related))
             torch.testing.assert_close(got[n, t], F.layer_norm(fed + z, (D,)))
 
 
 def test_the_fused_feature_is_non_negative_and_what_the_classifier_reads() -> None:
-    model = network().eval()
+    model = network()
     output = model(*clips())
     assert output.fused.min() >= 0
     torch.testing.assert_close(model.classifier(output.fused), output.logits)
 
 
-def test_dropout_acts_in_training_alone() -> None:
+def noise(seed: int = 0) -> Noise:
+    return Noise(torch.tensor(seed), torch.device("cpu"))
+
+
+def test_dropout_follows_the_noise_and_is_not_there_without() -> None:
     model, videos = network(), clips()
-    assert not torch.equal(model(*videos).logits, model(*videos).logits)
-    model.eval()
-    assert torch.equal(model(*videos).logits, model(*videos).logits)
+    assert torch.equal(model(*videos, noise(1)).logits, model(*videos, noise(1)).logits)
+    assert not torch.equal(model(*videos, noise(1)).logits, model(*videos, noise(2)).logits)
+    assert not torch.equal(model(*videos, noise(1)).logits, model(*videos).logits)
+    assert torch.equal(model(*videos).logits, model.train()(*videos).logits)
 
 
 def test_dropout_spares_the_inputs_and_the_relations_of_the_first_layer() -> None:
     model, videos = network(dropout=0.9), clips()
-    first = model(*videos).relations[:, :, 0]
-    torch.testing.assert_close(first, model.eval()(*videos).relations[:, :, 0])
+    first = model(*videos, noise()).relations[:, :, 0]
+    torch.testing.assert_close(first, model(*videos).relations[:, :, 0])
 
 
 def test_a_seed_gives_the_same_weights_whatever_was_drawn_before() -> None:
@@ -126,6 +132,6 @@ def test_the_first_weights_are_as_recommended() -> None:
     xavier = math.sqrt(2 / (64 + 12))
     assert model.classifier.weight.std().item() == pytest.approx(xavier, rel=0.1)
     weights = model.state_dict()
-    for name in ("rgb.layers.0.query.weight", "fusion.0.weight"):
+    for name in ("rgb.layers.0.query.weight", "fusion.weight"):
         bound = 1 / math.sqrt(weights[name].shape[1])
         assert 0.95 * bound < weights[name].abs().max() <= bound

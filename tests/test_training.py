@@ -4,18 +4,21 @@ from dataclasses import replace
 
 import pytest
 import torch
+from one_run import adapt, pretrain
 from torch import Tensor
 from two_domains import Domain, two_domains
 
+from pipeline import training
 from pipeline.adaptation_log import AdaptationLog
+from pipeline.descent import Settings
 from pipeline.errors import UserError
 from pipeline.features import Features
-from pipeline.methods import METHODS, Batch, Memory, Weights
-from pipeline.methods.method import Network
-from pipeline.methods.shot import remember
+from pipeline.methods import METHODS, Batch, Memory, Method, Weights
 from pipeline.metrics import accuracy, label_free_scores
+from pipeline.model import Model, State
 from pipeline.network import Output, RelationNetwork
-from pipeline.training import Settings, Trained, adapt, predict, pretrain, shuffled_batches
+from pipeline.runs import Tensors
+from pipeline.training import Trained, predict, shuffled_batches
 
 CLASSES = 6
 SETTINGS = Settings(epochs=2, batch_size=16)
@@ -92,24 +95,48 @@ def test_a_run_leaves_the_global_random_numbers_alone(run: Callable[..., Trained
     assert torch.equal(torch.rand(3), expected)
 
 
-@pytest.mark.parametrize("stage", ["pretrain", "adapt"])
-def test_who_looks_on_sees_each_epoch_and_changes_nothing(stage: str) -> None:
-    seen: list[tuple[int, bool]] = []
+def test_the_predictions_of_every_epoch_are_those_of_its_model() -> None:
+    whole = adapted(replace(SETTINGS, epochs=3))
+    assert whole.predicted.shape == (4, len(TARGET.features))
+    first = predict(fresh(), TARGET.features).logits.argmax(dim=1)
+    last = predict(whole.model, TARGET.features).logits.argmax(dim=1)
+    assert whole.predicted[0].tolist() == first.tolist()
+    assert whole.predicted[-1].tolist() == last.tolist()
 
-    def look(epoch: int, model: RelationNetwork) -> None:
-        seen.append((epoch, model.training))
-        torch.rand(7)
-        predict(model, TARGET.features)
 
-    if stage == "pretrain":
-        watched = pretrain(fresh(), SOURCE.features, SOURCE.labels, SETTINGS, 0, on_epoch=look)
-        assert watched.rows == pretrained().rows
-        assert seen == [(1, False), (2, False)]
-    else:
-        method = METHODS["mtran"](Weights())
-        watched = adapt(fresh(), TARGET.features, method, SETTINGS, 0, on_epoch=look)
-        assert watched.rows == adapted().rows
-        assert seen == [(0, False), (1, False), (2, False)]
+def test_videos_that_are_not_learnt_from_are_predicted_and_change_nothing() -> None:
+    method, train = METHODS["mtran"](Weights()), list(range(5, 35))
+    alone = adapt(fresh(), TARGET.features.select(train), method, SETTINGS, 0)
+    beside = adapt(fresh(), TARGET.features, method, SETTINGS, 0, train)
+    assert torch.equal(weights(alone.model), weights(beside.model))
+    assert alone.rows == beside.rows
+    assert beside.predicted.shape == (3, 40)
+    assert torch.equal(beside.predicted[:, train], alone.predicted)
+
+
+# Several seeds, one batched model
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_seed_beside_others_gives_what_it_gives_alone(name: str) -> None:
+    method = METHODS[name](Weights())
+    models = {seed: fresh(seed) for seed in (3, 1, 2)}
+    together = training.adapt(models, TARGET.features, method, SETTINGS)
+    assert list(together) == [3, 1, 2]
+    for seed, model in models.items():
+        alone = adapt(model, TARGET.features, method, SETTINGS, seed)
+        torch.testing.assert_close(weights(together[seed].model), weights(alone.model))
+        for row, other in zip(together[seed].rows, alone.rows, strict=True):
+            assert row == pytest.approx(other, rel=1e-3, abs=1e-4)
+
+
+def test_source_models_of_several_seeds_are_those_of_each_alone() -> None:
+    models = {seed: fresh(seed) for seed in (5, 4)}
+    settings = replace(SETTINGS, clip_norm=0.1, weight_decay=1e-3, schedule="decay")
+    together = training.pretrain(models, SOURCE.features, SOURCE.labels, settings)
+    for seed, model in models.items():
+        alone = pretrain(model, SOURCE.features, SOURCE.labels, settings, seed).model
+        torch.testing.assert_close(weights(together[seed].model), weights(alone))
 
 
 def test_the_model_that_a_run_begins_with_stays_as_it_is() -> None:
@@ -118,7 +145,7 @@ def test_the_model_that_a_run_begins_with_stays_as_it_is() -> None:
     pretrain(model, SOURCE.features, SOURCE.labels, SETTINGS, 0)
     adapt(model, TARGET.features, METHODS["mtran"](Weights()), SETTINGS, 0)
     assert torch.equal(weights(model), before)
-    assert all(weight.requires_grad and weight.grad is None for weight in model.parameters())
+    assert all(weight.grad is None for weight in model.parameters())
 
 
 # What adaptation changes
@@ -145,39 +172,43 @@ def test_source_only_takes_no_step_and_has_one_row() -> None:
     assert [row["epoch"] for row in run.rows] == [0]
 
 
-class Probe:
-    """MTRAN that writes down how it is called."""
+class Probe(Method):
+    """Writes down how it is called; steps do nothing but count."""
 
     def __init__(self) -> None:
-        self.calls: list[str] = []
-        self.method = METHODS["mtran"](Weights())
+        super().__init__(Weights())
+        object.__setattr__(self, "calls", [])
+        self.calls: list[str]
 
-    def remember(self, predictions: Output) -> Memory:
+    def begin(self, predictions: Output, features: Features, weights: Tensors) -> dict[str, Tensor]:
+        self.calls.append("begin")
+        return {"steps": torch.zeros(())}
+
+    def remember(self, predictions: Output, state: State) -> Memory:
         assert not predictions.logits.requires_grad
-        self.calls.append("remember")
-        self.latest = self.method.remember(predictions)
-        return self.latest
-
-    def batches(
-        self, memory: Memory, batch_size: int, generator: torch.Generator
-    ) -> Iterator[Batch]:
-        return self.method.batches(memory, batch_size, generator)
+        self.calls.append(f"remember {state['steps']:.0f}")
+        return super().remember(predictions, state)
 
     def losses(
-        self, model: Network, features: Features, batch: Batch, memory: Memory
+        self, model: Model, features: Features, batch: Batch, memory: Memory
     ) -> dict[str, Tensor]:
-        assert isinstance(model, RelationNetwork)
-        assert memory is self.latest
-        self.calls.append("train" if model.training else "eval")
-        return self.method.losses(model, features, batch, memory)
+        self.calls.append("losses")
+        model.keep(one=torch.ones(()))
+        return {
+            "square": model(features.rgb[batch.videos], features.flow[batch.videos])
+            .logits.square()
+            .mean()
+        }
+
+    def after_step(self, model: Model, batch: Batch) -> dict[str, Tensor]:
+        return {"steps": model.state["steps"] + model.kept["one"]}
 
 
-def test_each_epoch_begins_with_a_new_memory_and_steps_in_train_mode() -> None:
+def test_each_epoch_begins_with_a_new_memory_and_each_step_with_the_state_of_the_last() -> None:
     probe = Probe()
-    model = adapt(fresh(), TARGET.features, probe, SETTINGS, 0).model
-    steps = ["train"] * 3
-    assert probe.calls == ["remember", *steps, "remember", *steps, "remember"]
-    assert not model.training
+    adapt(fresh(), TARGET.features, probe, SETTINGS, 0)
+    steps = ["losses"] * 3
+    assert probe.calls == ["begin", "remember 0", *steps, "remember 3", *steps, "remember 6"]
 
 
 # The log
@@ -224,7 +255,7 @@ def test_a_class_that_vanishes_is_warned_of_once() -> None:
     log = AdaptationLog("do this")
     for epoch, predicted in enumerate(([0, 1, 1, 2], [0, 0, 0, 2], [0, 1, 0, 2], [0, 0, 0, 2])):
         logits = 5 * torch.eye(4)[torch.tensor(predicted)]
-        log.add(epoch, {}, output(logits), remember(output(logits)))
+        log.add(epoch, {}, output(logits), Method(Weights()).remember(output(logits), {}))
     (warning,) = log.warnings
     assert warning.startswith("epoch 1: class 1 was predicted for 2 videos")
     assert warning.endswith("do this")
@@ -313,7 +344,7 @@ def test_nesterov_needs_momentum() -> None:
 
 def test_shuffled_batches_show_every_video_once_and_no_video_alone() -> None:
     def batches(count: int) -> Iterator[Tensor]:
-        return shuffled_batches(count, 4, torch.Generator().manual_seed(0))
+        return shuffled_batches(count, Settings(batch_size=4), torch.Generator().manual_seed(0))
 
     assert sorted(torch.cat(list(batches(10))).tolist()) == list(range(10))
     assert [len(batch) for batch in batches(10)] == [4, 4, 2]
@@ -331,14 +362,13 @@ def test_domains_smaller_than_a_batch_are_trained_on(count: int) -> None:
     assert not torch.equal(weights(after), weights(model))
 
 
-def test_prediction_does_not_depend_on_the_batch_size_and_keeps_the_mode() -> None:
-    model = fresh().train()
+def test_prediction_does_not_depend_on_the_batch_size() -> None:
+    model = fresh()
     whole, parts = (predict(model, TARGET.features, batch_size) for batch_size in (1024, 7))
     assert whole.logits.shape == (40, CLASSES)
     assert not whole.logits.requires_grad
     for one, other in zip(whole, parts, strict=True):
         torch.testing.assert_close(one, other)
-    assert model.training
 
 
 # What is refused

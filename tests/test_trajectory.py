@@ -4,42 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from two_domains import two_domains
 
-from pipeline import training, trajectory
+from pipeline import trajectory
 from pipeline.errors import UserError
-from pipeline.features import Features
-from pipeline.network import RelationNetwork
-
-
-def small() -> Features:
-    return two_domains(0, videos=(12, 7))[1].features
-
-
-def network(seed: int) -> RelationNetwork:
-    return RelationNetwork(small().dim, 6, layers=1, seed=seed).eval()
-
-
-def test_each_epoch_is_a_row_of_class_numbers() -> None:
-    recorder = trajectory.Recorder(small())
-    for epoch in range(3):
-        recorder(epoch, network(epoch))
-    predicted = recorder.predicted()
-    assert predicted.shape == (3, 7)
-    assert predicted.dtype == torch.int16
-    for epoch in range(3):
-        expected = training.predict(network(epoch), small()).logits.argmax(dim=1)
-        assert predicted[epoch].tolist() == expected.tolist()
-    assert predicted[0].tolist() != predicted[1].tolist()
-
-
-def test_later_changes_of_the_model_do_not_change_what_was_noted() -> None:
-    recorder, model = trajectory.Recorder(small()), network(0)
-    recorder(0, model)
-    before = recorder.predicted().clone()
-    model.load_state_dict(network(1).state_dict())
-    recorder(1, model)
-    assert torch.equal(recorder.predicted()[:1], before)
 
 
 def tables() -> dict[int, torch.Tensor]:

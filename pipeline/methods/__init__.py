@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 
-from pipeline.methods.method import Batch, Memory, Method, Weights
+from pipeline.methods.method import Memory, Method, Weights
 from pipeline.methods.mtran import Mtran, mtran_without_mra, mtran_without_tra
-from pipeline.methods.shot import Shot
+from pipeline.methods.pairs import Batch
+from pipeline.methods.shot import Shot, shot_im
 from pipeline.methods.source_only import SourceOnly
 
 METHODS: dict[str, Callable[[Weights], Method]] = {
-    "source_only": lambda weights: SourceOnly(),
+    "source_only": SourceOnly,
+    "shot_im": shot_im,
     "shot": Shot,
     "mtran": Mtran,
     "mtran_without_mra": mtran_without_mra,

@@ -5,10 +5,8 @@ is mixed clip by clip, in both modalities alike; the features and the clip relat
 video are moved to the mixture of the pair's own, with a slightly larger share of the surer video.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from pipeline.features import Features
@@ -18,33 +16,21 @@ from pipeline.losses import (
     multimodal_relative_alignment,
     temporal_relative_alignment,
 )
-from pipeline.methods.method import Batch, Memory, Network, Weights
-from pipeline.methods.pairs import paired_batches
-from pipeline.methods.shot import clustering, remember
+from pipeline.methods.method import Memory, Method, Weights
+from pipeline.methods.pairs import Batch
+from pipeline.methods.shot import clustering
+from pipeline.model import Model
 from pipeline.network import Output
 
 
-@dataclass(frozen=True)
-class Mtran:
+class Mtran(Method):
     """Eq. 13: SHOT's terms + lambda2 * multimodal + lambda3 * temporal relative alignment.
 
     A term of weight 0 is not computed; with lambda2 = lambda3 = 0 this is SHOT, step by step.
     """
 
-    weights: Weights
-
-    def remember(self, predictions: Output) -> Memory:
-        """Pseudo-labels, and the videos of high and low confidence."""
-        return remember(predictions)
-
-    def batches(
-        self, memory: Memory, batch_size: int, generator: torch.Generator
-    ) -> Iterator[Batch]:
-        """Every video once, as pairs of one of high and one of low confidence."""
-        return paired_batches(memory, batch_size, self.weights.alpha, generator)
-
     def losses(
-        self, model: Network, features: Features, batch: Batch, memory: Memory
+        self, model: Model, features: Features, batch: Batch, memory: Memory
     ) -> dict[str, Tensor]:
         """SHOT's terms on the real videos, then alignment of the mixed ones."""
         videos = batch.videos
@@ -55,7 +41,7 @@ class Mtran:
         return terms
 
     def _alignment(
-        self, model: Network, features: Features, batch: Batch, real: Output
+        self, model: Model, features: Features, batch: Batch, real: Output
     ) -> dict[str, Tensor]:
         pairs = len(batch.high)
         high, low = real.part(slice(None, pairs)), real.part(slice(pairs, None))

@@ -2,31 +2,46 @@
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from pipeline.methods.method import Batch, Memory
+
+class Batch(NamedTuple):
+    """b pairs of videos, and the random number of each."""
+
+    high: Tensor
+    """(b,), positions of videos of high confidence."""
+    low: Tensor
+    """(b,), positions of videos of low confidence."""
+    draws: Tensor
+    """(b,), lambda' in [0, 1], from Beta(alpha, alpha)."""
+
+    @property
+    def videos(self) -> Tensor:
+        """(2b,), positions of all videos of the batch: first the sure ones, then the others."""
+        return torch.cat([self.high, self.low])
 
 
 def paired_batches(
-    memory: Memory, batch_size: int, alpha: float, generator: torch.Generator
+    high: Tensor, low: Tensor, batch_size: int, alpha: float, generator: torch.Generator
 ) -> Iterator[Batch]:
     """Every video once, in batches of half high and half low confidence (MTRAN, section 3.4).
 
     The last batch may be smaller. Of an odd number of videos one of low confidence, another each
-    epoch, is left out. Random numbers come from the CPU whatever the device of `memory`.
+    epoch, is left out. Random numbers come from the CPU whatever the device of the positions.
 
     Args:
-        memory: n videos split into halves.
+        high: (n // 2,), positions of videos of high confidence.
+        low: (n - n // 2,), positions of the others.
         batch_size: videos a batch, at least 2; an odd one counts as one less.
         alpha: of the draws' distribution Beta(alpha, alpha).
         generator: on the CPU; used up the same way whatever the losses are.
     """
-    device = memory.high.device
-    pairs = len(memory.high)
-    high = memory.high[torch.randperm(pairs, generator=generator).to(device)]
-    low = memory.low[torch.randperm(len(memory.low), generator=generator).to(device)[:pairs]]
+    device, pairs = high.device, len(high)
+    high = high[torch.randperm(pairs, generator=generator).to(device)]
+    low = low[torch.randperm(len(low), generator=generator).to(device)[:pairs]]
     draws = symmetric_beta(pairs, alpha, generator).to(device)
     for start in range(0, pairs, batch_size // 2):
         chosen = slice(start, start + batch_size // 2)

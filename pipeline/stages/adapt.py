@@ -29,21 +29,18 @@ def main() -> None:
     p = params.load()
     target = p.task.target
     card, models = checkpoints.load(paths.SOURCE_MODEL)
-    features = store.load(paths.features(target))
-    card.require_features(features.provenance, paths.features(target))
+    stored = store.load(paths.features(target))
+    card.require_features(stored.provenance, paths.features(target))
     videos = index.read_videos(paths.videos(target))
-    train = features.of([video.key for video in of_split(videos, "train")])
-    everything = features.of([video.key for video in videos])
-
+    features = stored.of([video.key for video in videos])
+    learnt = {video.key for video in of_split(videos, "train")}
+    train = [row for row, key in enumerate(features.keys) if key in learnt]
     weights = Weights(**{field.name: getattr(p.adapt, field.name) for field in fields(Weights)})
     settings = training.Settings(p.adapt.epochs, p.adapt.lr, p.adapt.batch_size)
     method = METHODS[p.adapt.method](weights)
-    runs, predicted = {}, {}
-    for seed, model in models.items():
-        watch = trajectory.Recorder(everything)
-        runs[seed] = training.adapt(model, train, method, settings, seed, watch)
-        predicted[seed] = watch.predicted()
-        for warning in runs[seed].warnings:
+    runs = training.adapt(models, features, method, settings, train)
+    for seed, run in runs.items():
+        for warning in run.warnings:
             print(f"warning: seed {seed}: {warning}", file=sys.stderr)
 
     warnings = {seed: list(run.warnings) for seed, run in runs.items()}
@@ -53,6 +50,7 @@ def main() -> None:
         paths.ADAPTED_MODEL, {seed: run.model for seed, run in runs.items()}, adapted, rows
     )
     tables.write(paths.RESULTS / "adapt_mean.csv", tables.mean_over_seeds(rows))
+    predicted = {seed: run.predicted for seed, run in runs.items()}
     trajectory.save(paths.RESULTS / "trajectory.safetensors", predicted)
 
 

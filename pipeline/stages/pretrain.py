@@ -28,12 +28,8 @@ def main() -> None:
     untrained = checkpoints.Card(
         classes, features.dim, **p.network.model_dump(), features=features.provenance
     )
-    runs = {
-        seed: training.pretrain(
-            untrained.new_network(seed), features.of(train.keys), train.numbers, settings, seed
-        )
-        for seed in p.seeds
-    }
+    networks = {seed: untrained.new_network(seed) for seed in p.seeds}
+    runs = training.pretrain(networks, features.of(train.keys), train.numbers, settings)
     accuracies = {seed: _accuracy(run.model, features, test) for seed, run in runs.items()}
     mean, deviation = metrics.mean_and_deviation(list(accuracies.values()))
     print(f"source model on {source}'s own test videos: {mean:.1%} (sd {deviation:.1%})")
