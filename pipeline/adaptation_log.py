@@ -29,7 +29,9 @@ class AdaptationLog:
         self._vanished: set[int] = set()
         self._changes: list[float] = []
 
-    def add(self, epoch: int, losses: Row, predictions: Output, memory: Memory) -> None:
+    def add(
+        self, epoch: int, losses: Row, predictions: Output, memory: Memory, probes: Row
+    ) -> None:
         """Adds a row: epoch, losses (`<name>_loss`), scores, what changed since the row before.
 
         `entropy_threshold` is the lowest entropy among the videos of low confidence;
@@ -40,9 +42,10 @@ class AdaptationLog:
             losses: mean over the epoch's steps, by name.
             predictions: of all videos, in eval mode, after the epoch.
             memory: what the method makes of them.
+            probes: scores of predictions of changed videos.
         """
         row: Row = {"epoch": epoch} | {f"{name}_loss": value for name, value in losses.items()}
-        row |= label_free_scores(predictions.logits)
+        row |= label_free_scores(predictions.logits) | probes
         row["entropy_threshold"] = entropies(predictions.logits)[memory.low].min().item()
         if self._memory is not None:
             changed = self._memory.pseudo_labels != memory.pseudo_labels

@@ -151,6 +151,16 @@ class Adapt(Section):
     epochs: PositiveInt
     lr: PositiveFloat
     batch_size: Annotated[int, Field(ge=2)]
+    # which epoch's model counts: the last, or the best by a label-free score
+    select: Literal[
+        "last",
+        "mean_entropy",
+        "marginal_entropy",
+        "information_maximisation",
+        "soft_neighbourhood_density",
+        "clip_consistency",
+        "mixup_consistency",
+    ]
 
 
 class Evaluate(Section):

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call
 
+from pipeline import selection
 from pipeline.adaptation_log import AdaptationLog, Row
 from pipeline.descent import Descent, Settings
 from pipeline.errors import UserError
@@ -23,6 +24,7 @@ from pipeline.methods.method import Memory, Method
 from pipeline.model import Model
 from pipeline.network import Output, RelationNetwork
 from pipeline.runs import Tensors, pick, stack
+from pipeline.selection import Select
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Trained:
     """What a person should look at, in order of epoch."""
     predicted: Tensor = field(default_factory=lambda: torch.empty(0, 0, dtype=torch.int16))
     """Of `adapt`: (epochs + 1, n) int16, each video's class by the model of each row of the log."""
+    epoch: int = -1
+    """Of `adapt`: the epoch whose model this is."""
 
 
 def pretrain(
@@ -89,6 +93,7 @@ def adapt(
     method: Method,
     settings: Settings,
     train: Sequence[int] | None = None,
+    select: Select = "last",
 ) -> dict[int, Trained]:
     """Adapts copies of `models` to unlabelled videos.
 
@@ -104,6 +109,8 @@ def adapt(
         settings: of the optimiser; `label_smoothing` has no part here.
         train: positions of the videos that are learnt from, at least 2; None: all. The others are
             only predicted.
+        select: which epoch's model is the result: the last, or the best by a label-free score of
+            the training videos.
 
     Raises:
         UserError: features that do not fit, or training that ran away.
@@ -113,7 +120,7 @@ def adapt(
     learnt = features.select(rows)
     _require_fit(first, learnt)
     adaptation = _Adaptation(models, features, learnt, rows, method, method.settings(settings))
-    return adaptation.run()
+    return adaptation.run(select)
 
 
 class _Adaptation:
@@ -133,6 +140,8 @@ class _Adaptation:
         self.features = features.to(self.descent.device)
         self.learnt = learnt.to(self.descent.device)
         self.rows = rows.to(self.descent.device)
+        self.probes = [selection.mixtures(self.learnt), *selection.halves(self.learnt)]
+        self.chosen: list[tuple[int, Tensors]] = [(0, {}) for _ in models]
         remedy = f"lower lr (now {settings.lr:g}) or the weight lambda1"
         self.logs = [AdaptationLog(remedy) for _ in models]
         self.predicted: list[list[Tensor]] = [[] for _ in models]
@@ -153,10 +162,11 @@ class _Adaptation:
         ]
         self.descent.state = stack(states)
 
-    def run(self) -> dict[int, Trained]:
+    def run(self, select: Select) -> dict[int, Trained]:
         """Trains all runs to their end."""
         method, descent = self.method, self.descent
         memories = self._survey(0, [{} for _ in self.models])
+        self._choose(0, select)
         for epoch in range(1, self.settings.epochs + 1):
             batches = [
                 list(method.batches(memory, self.settings.batch_size, generator))
@@ -172,15 +182,25 @@ class _Adaptation:
                 method.after_step if descent.state else None,
             )
             memories = self._survey(epoch, losses)
-        return {
-            seed: Trained(
-                _with_weights(model, pick(self._reported(), run)),
-                tuple(self.logs[run].rows),
-                tuple(self.logs[run].warnings),
-                torch.stack(self.predicted[run]),
-            )
-            for run, (seed, model) in enumerate(self.models.items())
-        }
+            self._choose(epoch, select)
+        return {seed: self._trained(run, seed) for run, seed in enumerate(self.models)}
+
+    def _choose(self, epoch: int, select: Select) -> None:
+        """Keeps the weights of runs whose newest epoch is the best so far."""
+        for run, log in enumerate(self.logs):
+            if select == "last" or selection.best_epoch(log.rows, select) == epoch:
+                weights = pick(self._reported(), run)
+                self.chosen[run] = epoch, {name: w.clone() for name, w in weights.items()}
+
+    def _trained(self, run: int, seed: int) -> Trained:
+        epoch, weights = self.chosen[run]
+        return Trained(
+            _with_weights(self.models[seed], weights),
+            tuple(self.logs[run].rows),
+            tuple(self.logs[run].warnings),
+            torch.stack(self.predicted[run]),
+            epoch,
+        )
 
     def _reported(self) -> Tensors:
         weights = {name: weight.detach() for name, weight in self.descent.weights.items()}
@@ -188,13 +208,20 @@ class _Adaptation:
 
     def _survey(self, epoch: int, losses: Sequence[Row]) -> list[Memory]:
         """Predicts all videos, notes it, and lets the method remember what it makes of it."""
-        said = _predict_runs(self.descent.network, self._reported(), self.features)
+        network, weights = self.descent.network, self._reported()
+        said = _predict_runs(network, weights, self.features)
+        mixed, even, odd = (_predict_runs(network, weights, probe).logits for probe in self.probes)
         memories = []
         for run, log in enumerate(self.logs):
             own = pick(said, run)
             predictions = own.part(self.rows)
             memory = self.method.remember(predictions, pick(self.descent.state, run))
-            log.add(epoch, losses[run], predictions, memory)
+            whole = predictions.logits
+            probes = {
+                "clip_consistency": selection.clip_consistency(whole, even[run], odd[run]),
+                "mixup_consistency": selection.mixup_consistency(whole, mixed[run]),
+            }
+            log.add(epoch, losses[run], predictions, memory, probes)
             self.predicted[run].append(own.logits.argmax(dim=1).to("cpu", torch.int16))
             memories.append(memory)
         return memories

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from pipeline import backbones, datasets, flow, params
+from pipeline import backbones, datasets, flow, params, selection
 from pipeline.errors import UserError
 from pipeline.methods import METHODS
 
@@ -219,6 +219,10 @@ def choices(section: type[params.Section], name: str) -> set[str]:
 
 def test_methods_are_those_that_there_are() -> None:
     assert choices(params.Adapt, "method") == set(METHODS)
+
+
+def test_ways_to_select_are_those_that_there_are() -> None:
+    assert choices(params.Adapt, "select") == set(get_args(selection.Select))
 
 
 def test_datasets_are_those_that_there_are() -> None:

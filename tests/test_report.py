@@ -361,7 +361,9 @@ def test_every_score_that_is_measured_has_plain_words() -> None:
     memory = Memory(labels, torch.arange(3), torch.arange(3, 6))
     output = Output(logits, logits, logits, logits, logits)
     for epoch in (0, 1):
-        log.add(epoch, {}, output, memory)
+        log.add(
+            epoch, {}, output, memory, dict.fromkeys(("clip_consistency", "mixup_consistency"), 1.0)
+        )
     assert {*measured, *log.rows[1]} - {"epoch"} == report.glossary()["scores"].keys()
     assert all(report.entry(name).words for name in measured)
 

@@ -8,7 +8,7 @@ from one_run import adapt, pretrain
 from torch import Tensor
 from two_domains import Domain, two_domains
 
-from pipeline import training
+from pipeline import selection, training
 from pipeline.adaptation_log import AdaptationLog
 from pipeline.descent import Settings
 from pipeline.errors import UserError
@@ -112,6 +112,15 @@ def test_videos_that_are_not_learnt_from_are_predicted_and_change_nothing() -> N
     assert alone.rows == beside.rows
     assert beside.predicted.shape == (3, 40)
     assert torch.equal(beside.predicted[:, train], alone.predicted)
+
+
+@pytest.mark.parametrize("score", selection.SCORES)
+def test_the_epoch_with_the_best_score_is_the_result(score: selection.Score) -> None:
+    method, settings = METHODS["mtran"](Weights()), replace(SETTINGS, epochs=4, lr=0.05)
+    (run,) = training.adapt({0: fresh()}, TARGET.features, method, settings, select=score).values()
+    assert run.epoch == selection.best_epoch(run.rows, score)
+    own = predict(run.model, TARGET.features).logits.argmax(dim=1)
+    assert own.tolist() == run.predicted[run.epoch].tolist()
 
 
 # Several seeds, one batched model
@@ -225,10 +234,11 @@ def test_the_log_of_adaptation_holds_losses_scores_and_changes() -> None:
     ]
     changes = ["pseudo_label_change", "split_change"]
     first, *others = run.rows
-    assert list(first) == ["epoch", *scores, "entropy_threshold"]
+    probes = ["clip_consistency", "mixup_consistency"]
+    assert list(first) == ["epoch", *scores, *probes, "entropy_threshold"]
     for row in others:
         named = [f"{name}_loss" for name in losses]
-        assert list(row) == ["epoch", *named, *scores, "entropy_threshold", *changes]
+        assert list(row) == ["epoch", *named, *scores, *probes, "entropy_threshold", *changes]
     assert {name: run.rows[-1][name] for name in scores} == pytest.approx(scores)
 
 
@@ -241,9 +251,9 @@ def test_changes_are_shares_of_the_videos() -> None:
     log = AdaptationLog("do this")
     high, low = torch.tensor([0, 1]), torch.tensor([2, 3])
     logits = torch.tensor([[9.0, 0.0], [5.0, 0.0], [0.0, 2.0], [0.0, 1.0]])
-    log.add(0, {}, output(logits), Memory(torch.tensor([0, 0, 1, 1]), high, low))
-    log.add(1, {}, output(logits), Memory(torch.tensor([0, 1, 1, 1]), high.flip(0), low))
-    log.add(2, {}, output(logits), Memory(torch.tensor([1, 0, 0, 1]), low, high))
+    log.add(0, {}, output(logits), Memory(torch.tensor([0, 0, 1, 1]), high, low), {})
+    log.add(1, {}, output(logits), Memory(torch.tensor([0, 1, 1, 1]), high.flip(0), low), {})
+    log.add(2, {}, output(logits), Memory(torch.tensor([1, 0, 0, 1]), low, high), {})
     assert [row["pseudo_label_change"] for row in log.rows[1:]] == [0.25, 0.75]
     assert [row["split_change"] for row in log.rows[1:]] == [0, 1]
     p = 1 / (1 + math.exp(-2))
@@ -255,7 +265,7 @@ def test_a_class_that_vanishes_is_warned_of_once() -> None:
     log = AdaptationLog("do this")
     for epoch, predicted in enumerate(([0, 1, 1, 2], [0, 0, 0, 2], [0, 1, 0, 2], [0, 0, 0, 2])):
         logits = 5 * torch.eye(4)[torch.tensor(predicted)]
-        log.add(epoch, {}, output(logits), Method(Weights()).remember(output(logits), {}))
+        log.add(epoch, {}, output(logits), Method(Weights()).remember(output(logits), {}), {})
     (warning,) = log.warnings
     assert warning.startswith("epoch 1: class 1 was predicted for 2 videos")
     assert warning.endswith("do this")
@@ -265,11 +275,11 @@ def churn(*changes: int) -> list[str]:
     """The warnings of a log in which so many of 100 pseudo-labels change from epoch to epoch."""
     log, labels = AdaptationLog("do this"), torch.zeros(100, dtype=torch.long)
     logits, split = torch.zeros(100, 2), (torch.arange(50), torch.arange(50, 100))
-    log.add(0, {}, output(logits), Memory(labels, *split))
+    log.add(0, {}, output(logits), Memory(labels, *split), {})
     for epoch, count in enumerate(changes, start=1):
         labels = labels.clone()
         labels[:count] = 1 - labels[:count]
-        log.add(epoch, {}, output(logits), Memory(labels, *split))
+        log.add(epoch, {}, output(logits), Memory(labels, *split), {})
     return log.warnings
 
 

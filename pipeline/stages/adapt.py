@@ -38,13 +38,16 @@ def main() -> None:
     weights = Weights(**{field.name: getattr(p.adapt, field.name) for field in fields(Weights)})
     settings = training.Settings(p.adapt.epochs, p.adapt.lr, p.adapt.batch_size)
     method = METHODS[p.adapt.method](weights)
-    runs = training.adapt(models, features, method, settings, train)
+    runs = training.adapt(models, features, method, settings, train, p.adapt.select)
     for seed, run in runs.items():
         for warning in run.warnings:
             print(f"warning: seed {seed}: {warning}", file=sys.stderr)
 
     warnings = {seed: list(run.warnings) for seed, run in runs.items()}
-    adapted = card.trained("adapt", target=target, **p.adapt.model_dump(), warnings=warnings)
+    epochs = {seed: run.epoch for seed, run in runs.items()}
+    adapted = card.trained(
+        "adapt", target=target, **p.adapt.model_dump(), epoch_of_seed=epochs, warnings=warnings
+    )
     rows = [tables.rounded({"seed": seed, **row}) for seed, run in runs.items() for row in run.rows]
     checkpoints.save(
         paths.ADAPTED_MODEL, {seed: run.model for seed, run in runs.items()}, adapted, rows
