@@ -3,10 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: setup repro test
+.PHONY: setup repro test benchmark
 
 repro: setup
 	dvc repro
+
+benchmark: setup
+	dvc repro benchmarks/dvc.yaml
 
 test: setup
 	ruff format --check .

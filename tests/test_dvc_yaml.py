@@ -1,49 +1,23 @@
 """dvc.yaml against the code: DVC sees neither imports nor which parameters a stage reads."""
 
 import ast
-from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
 
+from pipeline.imports import reached
+
 ROOT = Path(__file__).parent.parent
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 DEMO = yaml.safe_load((ROOT / "data/demo/dvc.yaml").read_text())["stages"]
+BENCHMARK = yaml.safe_load((ROOT / "benchmarks/dvc.yaml").read_text())["stages"]
 ALL = STAGES | DEMO
 
 
-def module_file(name: str) -> Path | None:
-    path = ROOT / name.replace(".", "/")
-    if (path / "__init__.py").exists():
-        return path / "__init__.py"
-    return path.with_suffix(".py") if path.with_suffix(".py").exists() else None
-
-
-@cache
-def imported(file: Path) -> frozenset[Path]:
-    """Files of ours that a file imports itself, packages on the way included."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    parts = {
-        ".".join(name.split(".")[: k + 1]) for name in names for k in range(name.count(".") + 1)
-    }
-    return frozenset(found for name in parts if (found := module_file(name)))
-
-
 def needed(stage: str) -> set[Path]:
-    """Files of ours that a stage runs, found by following imports."""
-    found: set[Path] = set()
-    todo = {ROOT / f"pipeline/stages/{stage}.py"}
-    while todo:
-        file = todo.pop()
-        found.add(file)
-        todo |= imported(file) - found
-    return found
+    """Files of ours that a stage runs."""
+    return reached([ROOT / f"pipeline/stages/{stage}.py"])
 
 
 def code_deps(stage: str) -> list[Path]:
@@ -104,3 +78,11 @@ def test_only_the_source_model_leads_from_the_source_to_adapt() -> None:
 @pytest.mark.parametrize("stage", ["adapt", "index", "decode", "flow", "features"])
 def test_labels_reach_neither_adapt_nor_the_features(stage: str) -> None:
     assert not [dep for dep in STAGES[stage]["deps"] if "labels" in dep or "classes.csv" in dep]
+
+
+@pytest.mark.parametrize("stage", BENCHMARK)
+def test_deps_of_the_benchmark_cover_what_decides_a_cell(stage: str) -> None:
+    files = reached([ROOT / f"benchmarks/accuracy/{stage}.py"])
+    deps = [ROOT / dep for dep in BENCHMARK[stage]["deps"]]
+    lacking = [str(file) for file in files if not any(covers(dep, file) for dep in deps)]
+    assert not lacking

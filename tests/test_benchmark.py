@@ -1,0 +1,180 @@
+"""The benchmark: what it may be asked, which cells it repeats, what its tables say."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from benchmarks.accuracy import cells, choosing, spec, summary, tables
+from benchmarks.accuracy.statistics import rank_correlation, sign_flip_p
+from pipeline import params
+from pipeline.errors import UserError
+from pipeline.imports import reached
+from pipeline.methods import METHODS
+from pipeline.selection import SCORES
+from pipeline.staging import Staging
+
+ROOT = Path(spec.__file__).parent.parent.parent
+P = params.load(ROOT / "params.yaml")
+GOOD: dict[str, Any] = {
+    "tasks": [{"name": "demo", "source": "studio", "target": "street"}],
+    "methods": ["source_only", "shot", "bold"],
+    "variants": {"bold": {"method": "shot", "lr": 0.01}},
+    "seeds": [0, 1],
+    "baseline": "shot",
+}
+
+
+# What may be asked
+
+
+def test_the_repositorys_own_benchmark_is_read() -> None:
+    chosen = spec.Spec.model_validate(
+        yaml.safe_load((ROOT / "benchmarks/accuracy.yaml").read_text())
+    )
+    assert set(chosen.methods) >= set(METHODS)
+    assert len(chosen.seeds) >= 5
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("methods", ["shott"], "no method or variant 'shott'"),
+        ("baseline", "mtran", "baseline 'mtran' is not among the methods"),
+        ("seeds", [], "seeds"),
+        ("tasks", [], "tasks"),
+    ],
+)
+def test_what_does_not_fit_is_refused(key: str, value: Any, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "accuracy.yaml"
+    path.write_text(yaml.safe_dump({**GOOD, key: value}))
+    with pytest.raises(UserError, match=message):
+        spec.load(path)
+
+
+def test_a_variant_changes_what_it_says_and_nothing_else() -> None:
+    chosen = spec.Spec.model_validate(GOOD)
+    assert chosen.adapt("shot", P.adapt) == P.adapt.model_copy(update={"method": "shot"})
+    changed = {"method": "shot", "lr": 0.01}
+    assert chosen.adapt("bold", P.adapt) == P.adapt.model_copy(update=changed)
+
+
+def test_a_variant_that_does_not_fit_is_refused_by_name() -> None:
+    chosen = spec.Spec.model_validate({**GOOD, "variants": {"bold": {"lrr": 1}}})
+    with pytest.raises(UserError, match=r"variants\.bold: lrr"):
+        chosen.adapt("bold", P.adapt)
+
+
+def test_what_is_published_stands_under_names_of_methods() -> None:
+    published = yaml.safe_load((ROOT / "benchmarks/published.yaml").read_text())
+    for entry in published.values():
+        assert set(entry["values"]) <= set(METHODS)
+        assert all(0 < value <= 100 for value in entry["values"].values())
+
+
+# Which cells are repeated
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> cells.Work:
+    monkeypatch.setattr("benchmarks.accuracy.data.digest", lambda task: "the same data")
+    chosen = spec.Spec.model_validate(GOOD)
+    return cells.Work(chosen.tasks[0], chosen, P, Staging("benchmark", "demo"))
+
+
+def test_a_cell_depends_on_its_parameters_and_its_own_method(work: cells.Work) -> None:
+    prints = [work.fingerprint(name) for name in (*GOOD["methods"], spec.SUPERVISED)]
+    assert len(set(prints)) == len(prints)
+    assert prints == [work.fingerprint(name) for name in (*GOOD["methods"], spec.SUPERVISED)]
+
+
+def test_the_code_of_a_cell_is_that_of_its_method_and_of_training_alone() -> None:
+    files = reached([cells.SHARED, ROOT / "pipeline/methods/shot.py"], cells.NOT_ENTERED)
+    names = {str(file.relative_to(ROOT)) for file in files}
+    assert {"pipeline/descent.py", "pipeline/methods/shot.py", "pipeline/losses.py"} <= names
+    assert not names & {"pipeline/methods/mtran.py", "pipeline/params.py"}
+
+
+# What the tables say
+
+
+def run(accuracies: list[float], predicted: list[int]) -> dict[str, Any]:
+    rows = [
+        {"epoch": epoch, "accuracy": value, **dict.fromkeys(SCORES, value)}
+        for epoch, value in enumerate(accuracies)
+    ]
+    return {"rows": rows, "epoch": len(rows) - 1, "predicted": predicted, "warnings": ["look"]}
+
+
+TASK: dict[str, Any] = {
+    "task": {"source": "a", "target": "b"},
+    "classes": ["x", "y"],
+    "labels": [0, 0, 1, 1],
+    "train_videos": 9,
+    "cells": {
+        "shot": {"0": run([0.5, 0.75], [0, 0, 1, 0]), "1": run([0.5, 0.5], [0, 0, 0, 0])},
+        "mtran": {"0": run([0.5, 1.0, 0.75], [0, 0, 1, 0]), "1": run([0.5, 1.0], [0, 0, 1, 1])},
+        "bad": {"error": "epoch 3: training ran away"},
+    },
+}
+
+
+def test_a_line_holds_the_last_epoch_and_the_oracle_apart() -> None:
+    line = summary.line("mtran", TASK, "shot", {"mtran": 92.22})
+    assert line.mean == pytest.approx((0.75 + 1.0) / 2)
+    assert line.deviation == pytest.approx(np.std([0.75, 1.0], ddof=1))
+    assert line.oracle == 1.0
+    assert line.last_epochs == pytest.approx((0.875 + 1.0) / 2)
+    assert line.difference == pytest.approx(0.25)
+    assert line.published == 92.22
+    assert line.warnings == 2
+
+
+def test_a_method_that_failed_keeps_its_reason() -> None:
+    line = summary.line("bad", TASK, "shot", {})
+    assert line.error == "epoch 3: training ran away"
+    assert tables.cells(line, "shot")[:2] == ["bad", "failed"]
+
+
+def test_the_baseline_is_compared_with_nothing() -> None:
+    line = summary.line("shot", TASK, "shot", {})
+    assert line.difference is None
+    assert tables.cells(line, "shot")[3] == "baseline"
+
+
+def test_a_perfect_score_loses_nothing_and_ranks_methods() -> None:
+    first, *others = choosing.choices(TASK)
+    assert first.score == "last"
+    assert first.below_oracle == pytest.approx((0.75 + 0.5 + 1.0 + 1.0) / 4 - 0.75)
+    assert [choice.score for choice in others] == list(SCORES)
+    clips = next(choice for choice in others if choice.score == "clip_consistency")
+    assert clips.below_oracle == pytest.approx(0)
+    assert clips.ranks == pytest.approx(1)
+    assert clips.pick == "mtran"
+    entropy = next(choice for choice in others if choice.score == "mean_entropy")
+    assert entropy.pick == "shot"
+    assert entropy.pick_below_best == pytest.approx(0.25)
+
+
+def test_latex_escapes_what_latex_reads() -> None:
+    text = tables.latex("a → b: 3 %", ["method", "p"], [["mt_mix", "< 0.001"]])
+    assert r"mt\_mix & $<$ 0.001 \\" in text
+    assert r"\caption{a $\to$ b: 3 \%}" in text
+
+
+def test_a_paired_difference_that_is_always_there_is_not_luck() -> None:
+    assert sign_flip_p(np.full(40, 0.2)) < 0.001
+    assert sign_flip_p(np.array([1.0, -1.0] * 20)) == 1
+    assert sign_flip_p(np.zeros(5)) == 1
+    # of 8 sign patterns of three equal differences, two are as far from 0
+    assert sign_flip_p(np.ones(3)) == pytest.approx(0.25, abs=0.02)
+
+
+def test_rank_correlation_equals_scipys() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    first, second = np.random.default_rng(0).integers(0, 5, (2, 12)).astype(float)
+    expected = stats.spearmanr(first, second).statistic
+    assert rank_correlation(first, second) == pytest.approx(expected)
+    assert np.isnan(rank_correlation(np.ones(3), np.arange(3.0)))
