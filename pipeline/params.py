@@ -145,6 +145,7 @@ class Adapt(Section):
         "shot_im",
         "shot",
         "sfda",
+        "hcl",
         "mtran",
         "mtran_without_mra",
         "mtran_without_tra",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from pipeline.methods.hcl import Hcl
 from pipeline.methods.method import Memory, Method, Weights
 from pipeline.methods.mtran import Mtran, mtran_without_mra, mtran_without_tra
 from pipeline.methods.pairs import Batch
@@ -14,6 +15,7 @@ METHODS: dict[str, Callable[[Weights], Method]] = {
     "shot_im": shot_im,
     "shot": Shot,
     "sfda": Sfda,
+    "hcl": Hcl,
     "mtran": Mtran,
     "mtran_without_mra": mtran_without_mra,
     "mtran_without_tra": mtran_without_tra,
