@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+from pipeline.methods.hcl import Hcl
 from pipeline.methods.method import Memory, Method, Weights
 from pipeline.methods.mtran import Mtran, mtran_without_mra, mtran_without_tra
 from pipeline.methods.pairs import Batch
+from pipeline.methods.sfda import Sfda
 from pipeline.methods.shot import Shot, shot_im
 from pipeline.methods.source_only import SourceOnly
 
@@ -12,6 +14,8 @@ METHODS: dict[str, Callable[[Weights], Method]] = {
     "source_only": SourceOnly,
     "shot_im": shot_im,
     "shot": Shot,
+    "sfda": Sfda,
+    "hcl": Hcl,
     "mtran": Mtran,
     "mtran_without_mra": mtran_without_mra,
     "mtran_without_tra": mtran_without_tra,
