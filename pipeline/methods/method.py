@@ -12,7 +12,7 @@ run by run and may do anything.
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +82,7 @@ class Method:
 
     weights: Weights
 
-    frozen = ("classifier.",)
+    frozen: ClassVar[tuple[str, ...]] = ("classifier.",)
     """Beginnings of the names of weights that stay as they are."""
 
     def settings(self, settings: Settings) -> Settings:
