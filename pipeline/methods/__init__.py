@@ -6,12 +6,14 @@ from pipeline.methods.method import Memory, Method, Weights
 from pipeline.methods.mtran import Mtran, mtran_without_mra, mtran_without_tra
 from pipeline.methods.pairs import Batch
 from pipeline.methods.shot import Shot, shot_im
+from pipeline.methods.shot_official import ShotOfficial
 from pipeline.methods.source_only import SourceOnly
 
 METHODS: dict[str, Callable[[Weights], Method]] = {
     "source_only": SourceOnly,
     "shot_im": shot_im,
     "shot": Shot,
+    "shot_official": ShotOfficial,
     "mtran": Mtran,
     "mtran_without_mra": mtran_without_mra,
     "mtran_without_tra": mtran_without_tra,
