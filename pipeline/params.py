@@ -148,6 +148,9 @@ class Adapt(Section):
         "mtran",
         "mtran_without_mra",
         "mtran_without_tra",
+        "m_mmd",
+        "mt_absolute",
+        "mt_mix",
     ]
     lambda1: NonNegativeFloat  # weight of the pseudo-label loss
     lambda2: NonNegativeFloat  # weight of multimodal relative alignment

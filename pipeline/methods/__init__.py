@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 
+from pipeline.methods.m_mmd import MMmd
 from pipeline.methods.method import Memory, Method, Weights
+from pipeline.methods.mt_absolute import MtAbsolute
+from pipeline.methods.mt_mix import MtMix
 from pipeline.methods.mtran import Mtran, mtran_without_mra, mtran_without_tra
 from pipeline.methods.pairs import Batch
 from pipeline.methods.shot import Shot, shot_im
@@ -17,6 +20,9 @@ METHODS: dict[str, Callable[[Weights], Method]] = {
     "mtran": Mtran,
     "mtran_without_mra": mtran_without_mra,
     "mtran_without_tra": mtran_without_tra,
+    "m_mmd": MMmd,
+    "mt_absolute": MtAbsolute,
+    "mt_mix": MtMix,
 }
 
 __all__ = ["METHODS", "Batch", "Memory", "Method", "Weights"]
