@@ -151,6 +151,8 @@ class Adapt(Section):
         "m_mmd",
         "mt_absolute",
         "mt_mix",
+        "cleanadapt",
+        "cleanadapt_teacher",
     ]
     lambda1: NonNegativeFloat  # weight of the pseudo-label loss
     lambda2: NonNegativeFloat  # weight of multimodal relative alignment

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from pipeline.methods.cleanadapt import CleanAdapt
+from pipeline.methods.cleanadapt_teacher import CleanAdaptTeacher
 from pipeline.methods.m_mmd import MMmd
 from pipeline.methods.method import Memory, Method, Weights
 from pipeline.methods.mt_absolute import MtAbsolute
@@ -23,6 +25,8 @@ METHODS: dict[str, Callable[[Weights], Method]] = {
     "m_mmd": MMmd,
     "mt_absolute": MtAbsolute,
     "mt_mix": MtMix,
+    "cleanadapt": CleanAdapt,
+    "cleanadapt_teacher": CleanAdaptTeacher,
 }
 
 __all__ = ["METHODS", "Batch", "Memory", "Method", "Weights"]
