@@ -146,9 +146,15 @@ class Adapt(Section):
         "shot",
         "sfda",
         "hcl",
+        "shot_official",
         "mtran",
         "mtran_without_mra",
         "mtran_without_tra",
+        "m_mmd",
+        "mt_absolute",
+        "mt_mix",
+        "cleanadapt",
+        "cleanadapt_teacher",
     ]
     lambda1: NonNegativeFloat  # weight of the pseudo-label loss
     lambda2: NonNegativeFloat  # weight of multimodal relative alignment

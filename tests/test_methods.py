@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 from one_run import adapt, pretrain
+from one_step import in_a_step, terms
 from torch import Tensor
 from two_domains import Domain, two_domains
 
@@ -20,7 +21,6 @@ from pipeline.methods.shot import Shot
 from pipeline.metrics import accuracy
 from pipeline.model import Model, State
 from pipeline.network import Output, RelationNetwork
-from pipeline.noise import Noise
 from pipeline.runs import Tensors
 from pipeline.training import predict
 
@@ -63,29 +63,6 @@ def first_batch(memory: Memory, seed: int = 0, batch_size: int = 32) -> Batch:
 
 def remember(network: RelationNetwork, features: Features) -> Memory:
     return Method(Weights()).remember(predict(network, features), {})
-
-
-def in_a_step(method: Method, network: RelationNetwork, features: Features, seed: int = 0) -> Model:
-    """What a method sees of the network in the first step of a run."""
-    weights = {name: weight.detach() for name, weight in network.state_dict().items()}
-    extras = method.extras(network, features.clips, seed)
-    return Model(
-        network,
-        weights,
-        Noise(torch.tensor(seed), torch.device("cpu")),
-        modules={name: extra.module for name, extra in extras.items()},
-        extras={name: dict(extra.module.state_dict()) for name, extra in extras.items()},
-        state=method.begin(predict(network, features), features, weights),
-    )
-
-
-def terms(
-    method: Method, network: RelationNetwork, features: Features, seed: int = 0
-) -> dict[str, Tensor]:
-    model = in_a_step(method, network, features, seed)
-    memory = method.remember(predict(network, features), model.state)
-    batch = next(method.batches(memory, 32, torch.Generator().manual_seed(seed)), None)
-    return method.losses(model, features, batch, memory) if batch else {}
 
 
 # Every method

@@ -23,6 +23,14 @@ from pipeline.model import Model
 from pipeline.network import Output
 
 
+def mixed_videos(model: Model, features: Features, batch: Batch, share: Tensor) -> Output:
+    """What the network says of each pair mixed clip by clip, of `share` (b,) the surer video."""
+    return model(
+        mix(features.rgb[batch.high], features.rgb[batch.low], share),
+        mix(features.flow[batch.high], features.flow[batch.low], share),
+    )
+
+
 class Mtran(Method):
     """Eq. 13: SHOT's terms + lambda2 * multimodal + lambda3 * temporal relative alignment.
 
@@ -40,16 +48,17 @@ class Mtran(Method):
             terms |= self._alignment(model, features, batch, real)
         return terms
 
+    def shares(self, draws: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the surer videos, each (b,): lambda in the mixed clips, mu in their targets."""
+        return mixing_factors(draws, self.weights.tau)
+
     def _alignment(
         self, model: Model, features: Features, batch: Batch, real: Output
     ) -> dict[str, Tensor]:
         pairs = len(batch.high)
         high, low = real.part(slice(None, pairs)), real.part(slice(pairs, None))
-        clip_share, target_share = mixing_factors(batch.draws, self.weights.tau)
-        synthetic = model(
-            mix(features.rgb[batch.high], features.rgb[batch.low], clip_share),
-            mix(features.flow[batch.high], features.flow[batch.low], clip_share),
-        )
+        clip_share, target_share = self.shares(batch.draws)
+        synthetic = mixed_videos(model, features, batch, clip_share)
         terms = {}
         if self.weights.lambda2:
             terms["multimodal_alignment"] = self.weights.lambda2 * multimodal_relative_alignment(

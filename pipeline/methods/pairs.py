@@ -1,4 +1,4 @@
-"""Batches of pairs: a video of high confidence and one of low confidence, drawn at random."""
+"""Batches: pairs of a video of high and one of low confidence, or videos in any order."""
 
 import math
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Batch(NamedTuple):
-    """b pairs of videos, and the random number of each."""
+    """b pairs of videos, and the random number of each; without pairs, all videos are in `high`."""
 
     high: Tensor
     """(b,), positions of videos of high confidence."""
@@ -46,6 +46,23 @@ def paired_batches(
     for start in range(0, pairs, batch_size // 2):
         chosen = slice(start, start + batch_size // 2)
         yield Batch(high[chosen], low[chosen], draws[chosen])
+
+
+def unpaired_batches(
+    count: int, batch_size: int, generator: torch.Generator, device: torch.device
+) -> Iterator[Batch]:
+    """Every video once, whatever its confidence; a last single one is left out.
+
+    Args:
+        count: n, videos, at least 2.
+        batch_size: videos a batch, at least 2.
+        generator: on the CPU.
+        device: of the positions.
+    """
+    order = torch.randperm(count, generator=generator).to(device)
+    for chosen in order.split(batch_size):
+        if len(chosen) > 1:
+            yield Batch(chosen, chosen[:0], chosen[:0].float())
 
 
 def symmetric_beta(count: int, alpha: float, generator: torch.Generator) -> Tensor:

@@ -1,0 +1,86 @@
+import pytest
+import torch
+from one_run import pretrain
+from one_step import in_a_step, terms
+from two_domains import two_domains
+
+from pipeline.descent import Settings
+from pipeline.methods import Weights
+from pipeline.methods.pairs import Batch, unpaired_batches
+from pipeline.methods.shot import Shot
+from pipeline.methods.shot_official import ShotOfficial
+from pipeline.network import RelationNetwork
+from pipeline.training import predict
+
+SOURCE, TARGET = two_domains(seed=0, videos=(60, 60), shift=1.5)
+METHOD = ShotOfficial(Weights())
+
+
+@pytest.fixture(scope="module")
+def network() -> RelationNetwork:
+    fresh = RelationNetwork(TARGET.features.dim, 6, layers=1, dropout=0.0)
+    settings = Settings(epochs=3, batch_size=16)
+    return pretrain(fresh, SOURCE.features, SOURCE.labels, settings, 0).model
+
+
+def test_the_descent_is_shots_and_the_rest_of_the_settings_stays() -> None:
+    given = Settings(epochs=7, lr=0.002, batch_size=40, clip_norm=5.0)
+    expected = Settings(
+        epochs=7,
+        lr=0.002,
+        batch_size=40,
+        clip_norm=5.0,
+        weight_decay=1e-3,
+        nesterov=True,
+        schedule="decay",
+    )
+    assert METHOD.settings(given) == expected
+
+
+def test_pseudo_labels_weigh_beta_whatever_lambda1(network: RelationNetwork) -> None:
+    given = [
+        terms(ShotOfficial(Weights(lambda1=lambda1), beta=beta), network, TARGET.features)
+        for lambda1, beta in ((3.0, 0.3), (1.0, 0.3), (3.0, 0.6))
+    ]
+    one, other, double = (losses["pseudo_label"] for losses in given)
+    assert torch.equal(one, other)
+    torch.testing.assert_close(double, 2 * one)
+
+
+def test_batches_are_of_all_videos_and_the_terms_are_shots(network: RelationNetwork) -> None:
+    memory = METHOD.remember(predict(network, TARGET.features), {})
+    (batch,) = METHOD.batches(memory, 60, torch.Generator())
+    assert sorted(batch.videos.tolist()) == list(range(60))
+    one, other = (
+        method.losses(in_a_step(method, network, TARGET.features), TARGET.features, batch, memory)
+        for method in (METHOD, Shot(Weights(lambda1=0.3)))
+    )
+    assert one == other
+
+
+# Batches without pairs
+
+
+def unpaired(count: int, batch_size: int, seed: int = 0) -> list[Batch]:
+    generator = torch.Generator().manual_seed(seed)
+    return list(unpaired_batches(count, batch_size, generator, torch.device("cpu")))
+
+
+@pytest.mark.parametrize(
+    ("count", "batch_size", "sizes"), [(10, 4, [4, 4, 2]), (9, 4, [4, 4]), (3, 4, [3])]
+)
+def test_an_epoch_shows_every_video_once_and_no_video_alone(
+    count: int, batch_size: int, sizes: list[int]
+) -> None:
+    batches = unpaired(count, batch_size)
+    assert [len(batch.videos) for batch in batches] == sizes
+    shown = torch.cat([batch.videos for batch in batches]).tolist()
+    assert len(set(shown)) == len(shown)
+    assert set(shown) <= set(range(count))
+    assert all(len(batch.low) == len(batch.draws) == 0 for batch in batches)
+
+
+def test_the_order_follows_the_generator() -> None:
+    one, same, other = (unpaired(20, 20, seed)[0].videos for seed in (1, 1, 2))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
