@@ -3,7 +3,7 @@
 videos.csv carries no label, so a stage that reads it alone can learn nothing from labels.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -12,6 +12,7 @@ from pipeline import tables
 from pipeline.errors import UserError
 
 Split = Literal["train", "test"]
+IMPORTED_SUFFIX = ".npz"
 _SPLITS: Mapping[str, Split] = {"train": "train", "test": "test"}
 
 
@@ -30,6 +31,16 @@ class Video:
     stop: float | None
     split: Split
     sha256: str
+
+    @property
+    def imported(self) -> bool:
+        """Whether the file holds features, of this video and others, and no pictures."""
+        return self.path.endswith(IMPORTED_SUFFIX)
+
+
+def all_imported(videos: Sequence[Video]) -> bool:
+    """Whether these are videos of a domain whose features the user already has."""
+    return bool(videos) and all(video.imported for video in videos)
 
 
 def write_videos(path: Path, videos: Iterable[Video]) -> None:

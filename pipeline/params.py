@@ -63,7 +63,9 @@ class Task(Section):
 class Domain(Section):
     """A set of videos in data/raw/<name> (a folder, or a link to one)."""
 
-    dataset: Literal["demo", "epic_kitchens", "folder", "hmdb51", "olympic_sports", "ucf101"]
+    dataset: Literal[
+        "demo", "epic_kitchens", "folder", "hmdb51", "imported", "olympic_sports", "ucf101"
+    ]
     classes: str | tuple[str, ...] | None = None  # a class map's name, a list, or all
     kitchen: Literal["D1", "D2", "D3"] | None = None  # epic_kitchens only
     skip: dict[str, str] = {}  # videos to leave out: key -> reason
@@ -114,9 +116,9 @@ class Flow(Section):
 
 
 class Features(Section):
-    """The frozen backbone that turns clips into features."""
+    """The frozen backbone that turns clips into features, or `imported`: they are there already."""
 
-    backbone: Literal["i3d", "i3d_nano", "i3d_r50"]
+    backbone: Literal["i3d", "i3d_nano", "i3d_r50", "imported"]
     precision: Literal["float32", "bfloat16"]
 
 
@@ -229,6 +231,18 @@ class Params(Section):
             if name not in self.domains:
                 known = ", ".join(sorted(self.domains))
                 raise ValueError(f"task.{role}: no domain {name!r} under `domains`; there: {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _imported_features_are_of_imported_domains(self) -> "Params":
+        backbone = self.features.backbone
+        for name in (self.task.source, self.task.target):
+            dataset = self.domains[name].dataset
+            if (dataset == "imported") != (backbone == "imported"):
+                raise ValueError(
+                    f"features.backbone: {backbone} does not fit domains.{name}, whose dataset is "
+                    f"{dataset}; backbone imported and dataset imported go together"
+                )
         return self
 
 

@@ -54,6 +54,12 @@ class Entries:
         shards.publish(folder, files, provenance=provenance)
 
 
+def publish_nothing(stage: str, domain: str, folder: Path) -> None:
+    """Writes a shard without videos, for a domain whose features are imported."""
+    shards.publish(folder, {}, provenance={})
+    print(f"{stage} {domain}: nothing to do, the domain's features are imported")
+
+
 Fill = Callable[[Staging, Sequence[Job]], Sequence[engine.Failure[Job]]]
 
 

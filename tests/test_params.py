@@ -114,6 +114,39 @@ def test_a_fault_is_one_line_with_the_keys_full_name(
     assert fault(tmp_path, changed(key, value)).startswith(expected)
 
 
+def imported(*roles: str) -> Any:
+    """The task's domains in these roles have imported features, and so has the backbone."""
+    content = changed("features.backbone", "imported")
+    for role in roles:
+        content["domains"][content["task"][role]]["dataset"] = "imported"
+    return content
+
+
+def test_imported_domains_take_the_backbone_imported(tmp_path: Path) -> None:
+    assert load(tmp_path, imported("source", "target")).features.backbone == "imported"
+
+
+@pytest.mark.parametrize(
+    ("roles", "backbone", "expected"),
+    [
+        ((), "imported", "imported does not fit domains.studio, whose dataset is demo; "),
+        (("source",), "imported", "imported does not fit domains.street, whose dataset is demo; "),
+        (("target",), "i3d", "i3d does not fit domains.street, whose dataset is imported; "),
+        (("source", "target"), "i3d", "i3d does not fit domains.studio, whose dataset is imported"),
+    ],
+)
+def test_imported_features_and_videos_do_not_mix(
+    tmp_path: Path, roles: tuple[str, ...], backbone: str, expected: str
+) -> None:
+    content = imported(*roles)
+    content["features"]["backbone"] = backbone
+    assert fault(tmp_path, content).startswith(f"features.backbone: {expected}")
+
+
+def test_a_domain_that_the_task_does_not_name_may_be_of_any_kind(tmp_path: Path) -> None:
+    load(tmp_path, changed("domains.other", {"dataset": "imported"}))
+
+
 @pytest.mark.parametrize(
     ("key", "misspelt"), [("adapt.lambda1", "lamda1"), ("adapt", "adpat"), ("task.source", "sorce")]
 )
@@ -230,7 +263,7 @@ def test_datasets_are_those_that_there_are() -> None:
 
 
 def test_backbones_are_those_that_there_are() -> None:
-    assert choices(params.Features, "backbone") == set(get_args(backbones.Name))
+    assert choices(params.Features, "backbone") - {"imported"} == set(get_args(backbones.Name))
 
 
 def test_implementations_of_flow_are_those_that_there_are() -> None:

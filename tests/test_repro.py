@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
 from workspace import Workspace, new_workspace, stages_run, videos_to_do
 
 RESULTS = ("metrics.json", "predictions.csv", "confusion.csv", "embedding.csv", "report.html")
+PER_DOMAIN = ("index", "decode", "flow", "features")
 OF_A_TASK = ["adapt", "evaluate", "report"]
 
 
@@ -137,6 +139,45 @@ def test_adaptation_needs_nothing_of_the_source_but_its_model(workspace: Workspa
         shutil.rmtree(project / folder)
     workspace.run("dvc", "repro", "--allow-missing", "--downstream", "--force", "adapt")
     assert hashes(project / "results") | hashes(project / "models/adapted") == before
+
+
+def test_features_that_a_user_has_lead_to_metrics_too(tmp_path: Path) -> None:
+    domains = {name: {"dataset": "imported"} for name in ("lab", "yard")}
+    workspace = new_workspace(
+        tmp_path / "project",
+        seeds=[0],
+        task={"source": "lab", "target": "yard"},
+        domains=domains,
+        features={"backbone": "imported"},
+    )
+    for number, domain in enumerate(domains):
+        save_features(workspace.folder / "data/raw" / domain / "features.npz", seed=number)
+    first = stages_run(workspace.run("dvc", "repro"))
+    per_domain = [f"{stage}@{domain}" for stage in PER_DOMAIN for domain in domains]
+    assert sorted(first) == sorted([*per_domain, "pretrain", *OF_A_TASK])
+    metrics = json.loads((workspace.folder / "results/metrics.json").read_text())
+    assert metrics["labelled_test_videos"] == 6
+    assert stages_run(workspace.run("dvc", "repro")) == []
+
+    before = hashes(workspace.folder / "data/features")
+    workspace.run("dvc", "repro", "--force", "--single-item", "features@lab", "features@yard")
+    assert hashes(workspace.folder / "data/features") == before
+
+
+def save_features(path: Path, seed: int) -> None:
+    """Twelve videos of three classes, half of them for training; 16 features."""
+    labels = np.arange(12) % 3
+    streams = np.random.default_rng(seed).normal(size=(2, 12, 5, 16)) + labels[:, None, None]
+    path.parent.mkdir()
+    np.savez(
+        path,
+        key=[f"{number}.mp4" for number in range(12)],
+        rgb=streams[0],
+        flow=streams[1],
+        label=np.array(["jump", "run", "walk"])[labels],
+        split=["train"] * 6 + ["test"] * 6,
+        extractor="noise",
+    )
 
 
 Victims = Callable[[subprocess.Popen[bytes]], list[int]]

@@ -88,7 +88,8 @@ def new_workspace(folder: Path, **sections: Any) -> Workspace:
             shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("*.pyc"))
         else:
             shutil.copy(source, folder / part)
-    shutil.copytree(ROOT / "models/i3d_nano", folder / "models/i3d_nano")
+    for backbone in ("i3d_nano", "imported"):
+        shutil.copytree(ROOT / "models" / backbone, folder / "models" / backbone)
     (folder / "data/raw").mkdir(parents=True)
     (folder / "data/demo").mkdir()
     shutil.copy(ROOT / "data/demo/dvc.yaml", folder / "data/demo")

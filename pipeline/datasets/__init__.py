@@ -4,12 +4,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pipeline.datasets import demo, epic_kitchens, folder, hmdb51, olympic_sports, ucf101
+from pipeline.datasets import (
+    demo,
+    epic_kitchens,
+    folder,
+    hmdb51,
+    imported,
+    olympic_sports,
+    ucf101,
+)
 from pipeline.datasets.counts import Kitchen
 from pipeline.datasets.listing import Listed
 from pipeline.errors import UserError
 
-Name = Literal["ucf101", "hmdb51", "olympic_sports", "epic_kitchens", "folder", "demo"]
+Name = Literal["ucf101", "hmdb51", "olympic_sports", "epic_kitchens", "folder", "demo", "imported"]
 
 
 class _Dataset(NamedTuple):
@@ -23,6 +31,7 @@ _WITHOUT_KITCHEN: Mapping[Name, _Dataset] = {
     "olympic_sports": _Dataset(olympic_sports.list_videos, olympic_sports.LAYOUT),
     "folder": _Dataset(folder.list_videos, folder.LAYOUT),
     "demo": _Dataset(demo.list_videos, demo.LAYOUT),
+    "imported": _Dataset(imported.list_videos, imported.LAYOUT),
 }
 
 

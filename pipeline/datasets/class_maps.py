@@ -76,7 +76,8 @@ def class_map(name_or_list: str | Sequence[str], dataset: Name) -> Mapping[str, 
 
     Args:
         name_or_list: the name of a map above, or a list of class names, each its own.
-        dataset: whose own names; a user's folder and the demo are taken to use a map's task names.
+        dataset: whose own names; a user's own data and the demo are taken to use a map's task
+            names.
 
     Raises:
         UserError: no such map, a map without this data set, an empty list.
@@ -91,7 +92,7 @@ def class_map(name_or_list: str | Sequence[str], dataset: Name) -> Mapping[str, 
             f"classes: no class map {name_or_list!r}; there are {', '.join(get_args(MapName))}; "
             "for classes of your own give a list of their names"
         )
-    if dataset in ("folder", "demo"):
+    if dataset in ("folder", "demo", "imported"):
         return _unchanged(sorted({task for own in maps.values() for task in own.values()}))
     if dataset not in maps:
         raise UserError(

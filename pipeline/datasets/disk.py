@@ -51,6 +51,18 @@ def videos_in(folder: Path) -> list[str]:
     return [e.name for e in _visible(folder) if not e.is_folder and is_video(e.name)]
 
 
+def files_in(folder: Path, suffix: str) -> list[str]:
+    """Names of the visible files directly in `folder` that end so, in code-point order.
+
+    Raises:
+        UserError: as `videos_below`.
+    """
+    found = [e for e in _visible(folder) if not e.is_folder and e.name.endswith(suffix)]
+    for entry in found:
+        _check_name(entry.path)
+    return [entry.name for entry in found]
+
+
 def folders_in(folder: Path) -> list[Path]:
     """The visible folders, and links to folders, directly in `folder`, in code-point order.
 

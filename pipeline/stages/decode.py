@@ -50,8 +50,11 @@ def main() -> None:
     """Runs the stage for one domain."""
     domain = stages.domain_argument()
     p = params.load()
-    work = Decode(paths.raw(domain), p.clips, p.decode)
     listed = index.read_videos(paths.videos(domain))
+    if index.all_imported(listed):
+        per_video.publish_nothing("decode", domain, paths.frames(domain))
+        return
+    work = Decode(paths.raw(domain), p.clips, p.decode)
     jobs = [per_video.Job(row, work.fingerprint(row)) for row in listed]
     fill = per_video.by_processes(work, p.engine.workers)
     with per_video.staged("decode", domain, jobs, fill) as entries:

@@ -1,7 +1,9 @@
 """Stage `features`: frames and flow -> two-stream clip features in HDF5, without labels.
 
+Features that a user already has are checked and written in the same form.
+
 Reads   data/frames/<domain>, data/flow/<domain>, data/index/<domain>/videos.csv,
-        models/<backbone>, params features
+        models/<backbone>, params features; data/raw/<domain> if the features are imported
 Writes  data/features/<domain>/*.h5
 """
 
@@ -18,6 +20,7 @@ from pipeline import (
     backbones,
     engine,
     extraction,
+    imported,
     index,
     params,
     paths,
@@ -26,6 +29,7 @@ from pipeline import (
     stages,
     store,
 )
+from pipeline.errors import UserError
 from pipeline.fingerprint import fingerprint
 from pipeline.staging import Staging
 
@@ -39,6 +43,7 @@ class Extract:
 
     frames: Path
     flow: Path
+    name: backbones.Name
     weights: Path
     features: params.Features
     device: str
@@ -53,8 +58,7 @@ class Extract:
 
     def extractor(self) -> extraction.Extractor:
         """The backbones, loaded once a process."""
-        name, precision = self.features.backbone, self.features.precision
-        return extraction.extractor(name, self.weights, precision, self.device)
+        return extraction.extractor(self.name, self.weights, self.features.precision, self.device)
 
     def provenance(self) -> dict[str, Any]:
         """All that shapes the features, from the frames on."""
@@ -95,18 +99,26 @@ class Extract:
                 yield job, cut
 
 
-def main() -> None:
-    """Runs the stage for one domain."""
-    domain = stages.domain_argument()
-    p = params.load()
-    frames, flow = paths.frames(domain), paths.flow(domain)
+def require_fit(domain: str, backbone: str, videos: Sequence[index.Video]) -> None:
+    """Raises UserError if videos meet the backbone `imported`, or imported features another one."""
+    if index.all_imported(videos) != (backbone == "imported"):
+        raise UserError(
+            f"features {domain}: features.backbone is {backbone}, and {paths.raw(domain)} holds "
+            f"{'videos' if backbone == 'imported' else 'features'}; "
+            "dataset imported and backbone imported go together"
+        )
+
+
+def extract(
+    domain: str, name: backbones.Name, p: params.Params, videos: Sequence[index.Video]
+) -> None:
+    """Publishes the features of a domain's videos."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    work = Extract(frames, flow, paths.backbone(p.features.backbone), p.features, device)
+    work = Extract(
+        paths.frames(domain), paths.flow(domain), name, paths.backbone(name), p.features, device
+    )
     provenance = work.provenance()
-    jobs = [
-        per_video.Job(video, work.fingerprint(video.key, provenance))
-        for video in index.read_videos(paths.videos(domain))
-    ]
+    jobs = [per_video.Job(video, work.fingerprint(video.key, provenance)) for video in videos]
     on_cpu = per_video.by_processes(work, p.engine.workers)
     fill = work.in_batches if device == "cuda" else on_cpu
     with per_video.staged("features", domain, jobs, fill) as entries:
@@ -115,6 +127,21 @@ def main() -> None:
             for job, content in entries.read()
         }
         store.write(paths.features(domain), rows, provenance)
+
+
+def main() -> None:
+    """Runs the stage for one domain."""
+    domain = stages.domain_argument()
+    p = params.load()
+    videos = index.read_videos(paths.videos(domain))
+    backbone = p.features.backbone
+    require_fit(domain, backbone, videos)
+    if backbone == "imported":
+        rows, provenance = imported.rows(paths.raw(domain), videos)
+        store.write(paths.features(domain), rows, provenance)
+        print(f"features {domain}: {len(rows)} videos imported, {provenance['imported']}")
+    else:
+        extract(domain, backbone, p, videos)
 
 
 if __name__ == "__main__":

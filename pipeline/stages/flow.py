@@ -53,11 +53,14 @@ def main() -> None:
     """Runs the stage for one domain."""
     domain = stages.domain_argument()
     p = params.load()
+    listed = index.read_videos(paths.videos(domain))
+    if index.all_imported(listed):
+        per_video.publish_nothing("flow", domain, paths.flow(domain))
+        return
     work = Flow(paths.frames(domain), p.flow)
     made = shards.opened(paths.frames(domain)).fingerprints
     jobs = [
-        per_video.Job(row, fingerprint(frames=made[row.key], **work.provenance()))
-        for row in index.read_videos(paths.videos(domain))
+        per_video.Job(row, fingerprint(frames=made[row.key], **work.provenance())) for row in listed
     ]
     flow.compile_ahead(p.flow.implementation)
     fill = per_video.by_processes(work, p.engine.workers)
