@@ -215,7 +215,7 @@ class Descent:
             model.keep(**notes)
             return after_step(model, drawn)
 
-        further = seeds + 2**61  # not the step's own numbers again
+        further = seeds + 0x2545F491  # not the step's own numbers again; low bits alone count
         weights = {name: weight.detach() for name, weight in self.weights.items()}
         extras = {n: {k: w.detach() for k, w in e.items()} for n, e in self.extras.items()}
         self.state = torch.vmap(one)(weights, extras, self.state, further, batch, kept)

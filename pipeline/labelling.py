@@ -51,6 +51,17 @@ def of_classes(
     return Labelled(keys, torch.tensor([number[labels[key]] for key in keys], dtype=torch.long))
 
 
+def require_every_class(train: Labelled, classes: Sequence[str], source: str) -> None:
+    """Raises UserError for a class that no training video of the source has."""
+    missing = sorted(set(range(len(classes))) - set(train.numbers.tolist()))
+    if missing:
+        raise UserError(
+            f"{source}: no training video of {', '.join(classes[number] for number in missing)}, "
+            "so nothing could learn it; give the domain a split that has some, or leave the class "
+            "out with task.classes"
+        )
+
+
 def of_split(videos: Sequence[Video], split: str) -> list[Video]:
     """The videos of one split, in order. Raises UserError if it has none."""
     chosen = [video for video in videos if video.split == split]

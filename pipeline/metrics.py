@@ -120,13 +120,14 @@ def label_free_scores(logits: Tensor) -> dict[str, float]:
     `information_maximisation` (their difference, lower is better), `soft_neighbourhood_density`
     (higher is better), `predicted_classes` (how many classes somebody is predicted as).
 
-    Args: logits (n, c), at least two rows.
+    Args: logits (n, c), at least one row; of a single one, the density is 0, that of two.
     """
+    dense = soft_neighbourhood_density(logits) if len(logits) > 1 else 0.0
     return {
         "mean_entropy": entropies(logits).mean().item(),
         "marginal_entropy": marginal_entropy(logits).item(),
         "information_maximisation": information_maximisation(logits).item(),
-        "soft_neighbourhood_density": soft_neighbourhood_density(logits),
+        "soft_neighbourhood_density": dense,
         "predicted_classes": len(logits.argmax(dim=1).unique()),
     }
 

@@ -260,12 +260,16 @@ def _predict_runs(
 def shuffled_batches(
     count: int, settings: Settings, generator: torch.Generator
 ) -> Iterator[Tensor]:
-    """Positions 0 to count - 1 in random order, batch by batch; a last single one is left out.
+    """Positions 0 to count - 1 in random order, in as few batches as may be, all of about one size.
+
+    A remainder of two or three videos would make a step of its own, as long as any and mostly
+    noise: with momentum, some of them are enough to end at chance.
 
     Args: generator, on the CPU.
-    Returns: positions (at most settings.batch_size,), on the CPU.
+    Returns: positions (at least 2, at most settings.batch_size,), on the CPU.
     """
-    for batch in torch.randperm(count, generator=generator).split(settings.batch_size):
+    batches = -(-count // settings.batch_size)
+    for batch in torch.randperm(count, generator=generator).tensor_split(batches):
         if len(batch) > 1:
             yield batch
 

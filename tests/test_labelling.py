@@ -5,7 +5,7 @@ import torch
 
 from pipeline.errors import UserError
 from pipeline.index import Split, Video
-from pipeline.labelling import of_classes, of_split, task_classes
+from pipeline.labelling import Labelled, of_classes, of_split, require_every_class, task_classes
 
 
 def video(key: str, split: Split = "train") -> Video:
@@ -74,3 +74,11 @@ def test_an_empty_split_is_refused(split: str) -> None:
     other: Split = "test" if split == "train" else "train"
     with pytest.raises(UserError, match=f"the index lists no {split} video"):
         of_split([video("a", other)], split)
+
+
+def test_a_class_without_a_training_video_is_named() -> None:
+    classes = ("jump", "run", "walk")
+    videos = Labelled(("a", "b"), torch.tensor([0, 2]))
+    with pytest.raises(UserError, match=r"lab: no training video of run, .*task\.classes"):
+        require_every_class(videos, classes, "lab")
+    require_every_class(Labelled(("a", "b"), torch.tensor([1, 0])), classes[:2], "lab")

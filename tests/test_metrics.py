@@ -122,6 +122,12 @@ def test_neighbourhood_density_does_not_depend_on_how_many_rows_are_done_at_once
     assert soft_neighbourhood_density(logits) == pytest.approx(at_once, rel=1e-12)
 
 
+def test_a_single_prediction_has_scores_too() -> None:
+    scores = label_free_scores(torch.tensor([[2.0, 0.0, 0.0]]))
+    assert scores["soft_neighbourhood_density"] == 0
+    assert scores["predicted_classes"] == 1
+
+
 def test_label_free_scores_of_sure_and_balanced_predictions() -> None:
     scores = label_free_scores(100 * torch.eye(4).repeat(3, 1))
     assert scores["mean_entropy"] == pytest.approx(0, abs=1e-6)

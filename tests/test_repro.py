@@ -133,11 +133,14 @@ def test_a_changed_parameter_meets_no_old_row(workspace: Workspace) -> None:
 def test_adaptation_needs_nothing_of_the_source_but_its_model(workspace: Workspace) -> None:
     project = workspace.folder
     before = hashes(project / "results") | hashes(project / "models/adapted")
-    for folder in ("raw", "frames", "flow", "features", "index"):
-        shutil.rmtree(project / "data" / folder / "studio")
+    shutil.rmtree(project / "data/raw/studio")
+    for folder in ("frames", "flow", "features", "index"):
+        shutil.rmtree(project / "data" / folder)
     for folder in (".staging", ".dvc/cache", "models/adapted", "results"):
         shutil.rmtree(project / folder)
+    workspace.run("dvc", "repro", "features@street")
     workspace.run("dvc", "repro", "--allow-missing", "--downstream", "--force", "adapt")
+    assert not list((project / "data/features").glob("studio*"))
     assert hashes(project / "results") | hashes(project / "models/adapted") == before
 
 

@@ -358,8 +358,8 @@ def test_shuffled_batches_show_every_video_once_and_no_video_alone() -> None:
         return shuffled_batches(count, Settings(batch_size=4), torch.Generator().manual_seed(0))
 
     assert sorted(torch.cat(list(batches(10))).tolist()) == list(range(10))
-    assert [len(batch) for batch in batches(10)] == [4, 4, 2]
-    assert [len(batch) for batch in batches(9)] == [4, 4]
+    assert [len(batch) for batch in batches(10)] == [4, 3, 3]
+    assert [len(batch) for batch in batches(9)] == [3, 3, 3]
     assert [len(batch) for batch in batches(3)] == [3]
 
 

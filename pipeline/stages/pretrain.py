@@ -5,9 +5,27 @@ Reads   data/features/<source>, data/index/<source>/{videos,labels}.csv,
 Writes  models/source (a model a seed, card.json, training.csv)
 """
 
-from pipeline import checkpoints, index, metrics, params, paths, stages, store, tables, training
-from pipeline.labelling import Labelled, of_classes, of_split, task_classes
-from pipeline.network import RelationNetwork
+import sys
+from collections.abc import Mapping, Sequence
+
+from pipeline import (
+    checkpoints,
+    index,
+    metrics,
+    params,
+    paths,
+    stages,
+    store,
+    tables,
+    training,
+)
+from pipeline.labelling import (
+    Labelled,
+    of_classes,
+    of_split,
+    require_every_class,
+    task_classes,
+)
 
 
 def main() -> None:
@@ -16,13 +34,13 @@ def main() -> None:
     source, target = p.task.source, p.task.target
     ours, theirs = (index.read_classes(paths.classes(domain)) for domain in (source, target))
     classes = task_classes(p.task.classes, ours, theirs)
-    left_out = sorted({*ours, *theirs} - {*classes})
-    print(f"classes: {', '.join(classes)}; left out: {', '.join(left_out) or 'none'}")
+    _tell(classes, ours, theirs, target)
 
     videos = index.read_videos(paths.videos(source))
     labels = index.read_labels(paths.labels(source))
     train = of_classes(of_split(videos, "train"), labels, classes)
-    test = of_classes(of_split(videos, "test"), labels, classes)
+    require_every_class(train, classes, source)
+    test = of_classes([video for video in videos if video.split == "test"], labels, classes)
     features = store.load(paths.features(source))
     settings = training.Settings(**p.pretrain.model_dump())
     untrained = checkpoints.Card(
@@ -30,10 +48,7 @@ def main() -> None:
     )
     networks = {seed: untrained.new_network(seed) for seed in p.seeds}
     runs = training.pretrain(networks, features.of(train.keys), train.numbers, settings)
-    accuracies = {seed: _accuracy(run.model, features, test) for seed, run in runs.items()}
-    mean, deviation = metrics.mean_and_deviation(list(accuracies.values()))
-    print(f"source model on {source}'s own test videos: {mean:.1%} (sd {deviation:.1%})")
-
+    accuracies = _accuracies(runs, features, test, source)
     card = untrained.trained(
         "pretrain", source=source, **p.pretrain.model_dump(), test_accuracy=accuracies
     )
@@ -43,9 +58,38 @@ def main() -> None:
     )
 
 
-def _accuracy(model: RelationNetwork, features: store.Store, videos: Labelled) -> float:
-    predicted = training.predict(model, features.of(videos.keys)).logits.argmax(dim=1)
-    return metrics.accuracy(predicted, videos.numbers)
+def _tell(classes: Sequence[str], ours: Sequence[str], theirs: Sequence[str], target: str) -> None:
+    """Says which classes are told apart, and what becomes of the others."""
+    print(f"classes: {', '.join(classes)}")
+    if unused := sorted(set(ours) - set(classes)):
+        print(f"left out of the source: {', '.join(unused)}")
+    if foreign := sorted(set(theirs) - set(classes)):
+        print(
+            f"warning: {target} has videos of classes that the task does not tell apart "
+            f"({', '.join(foreign)}). Adaptation sees no label, so it learns from them too; "
+            f"domains.{target}.classes leaves them out",
+            file=sys.stderr,
+        )
+
+
+def _accuracies(
+    runs: Mapping[int, training.Trained], features: store.Store, test: Labelled, source: str
+) -> dict[int, float]:
+    """Accuracy of each seed's model on the source's own test videos; {} if it has none."""
+    if not test.keys:
+        print(f"{source} has no test video of these classes: the source model stays unmeasured")
+        return {}
+    tested = features.of(test.keys)
+    accuracies = {
+        seed: metrics.accuracy(
+            training.predict(run.model, tested).logits.argmax(dim=1), test.numbers
+        )
+        for seed, run in runs.items()
+    }
+    mean, deviation = metrics.mean_and_deviation(list(accuracies.values()))
+    spread = f" (sd {deviation:.1%})" if len(accuracies) > 1 else ""
+    print(f"source model on {source}'s own test videos: {mean:.1%}{spread}")
+    return accuracies
 
 
 if __name__ == "__main__":
