@@ -141,7 +141,13 @@ class Adapt(Section):
     """Adaptation of the source model to the unlabelled target."""
 
     method: Literal[
-        "source_only", "shot_im", "shot", "mtran", "mtran_without_mra", "mtran_without_tra"
+        "source_only",
+        "shot_im",
+        "shot",
+        "mtran",
+        "mtran_without_mra",
+        "mtran_without_tra",
+        "sthc",
     ]
     lambda1: NonNegativeFloat  # weight of the pseudo-label loss
     lambda2: NonNegativeFloat  # weight of multimodal relative alignment

@@ -7,6 +7,7 @@ from pipeline.methods.mtran import Mtran, mtran_without_mra, mtran_without_tra
 from pipeline.methods.pairs import Batch
 from pipeline.methods.shot import Shot, shot_im
 from pipeline.methods.source_only import SourceOnly
+from pipeline.methods.sthc import Sthc
 
 METHODS: dict[str, Callable[[Weights], Method]] = {
     "source_only": SourceOnly,
@@ -15,6 +16,7 @@ METHODS: dict[str, Callable[[Weights], Method]] = {
     "mtran": Mtran,
     "mtran_without_mra": mtran_without_mra,
     "mtran_without_tra": mtran_without_tra,
+    "sthc": Sthc,
 }
 
 __all__ = ["METHODS", "Batch", "Memory", "Method", "Weights"]
