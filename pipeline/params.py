@@ -148,6 +148,7 @@ class Adapt(Section):
         "mtran_without_mra",
         "mtran_without_tra",
         "sthc",
+        "atcon",
     ]
     lambda1: NonNegativeFloat  # weight of the pseudo-label loss
     lambda2: NonNegativeFloat  # weight of multimodal relative alignment

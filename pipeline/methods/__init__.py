@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from pipeline.methods.atcon import Atcon
 from pipeline.methods.method import Memory, Method, Weights
 from pipeline.methods.mtran import Mtran, mtran_without_mra, mtran_without_tra
 from pipeline.methods.pairs import Batch
@@ -17,6 +18,7 @@ METHODS: dict[str, Callable[[Weights], Method]] = {
     "mtran_without_mra": mtran_without_mra,
     "mtran_without_tra": mtran_without_tra,
     "sthc": Sthc,
+    "atcon": Atcon,
 }
 
 __all__ = ["METHODS", "Batch", "Memory", "Method", "Weights"]
