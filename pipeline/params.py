@@ -147,6 +147,7 @@ class Adapt(Section):
         "mtran",
         "mtran_without_mra",
         "mtran_without_tra",
+        "three_c_gan",
         "sthc",
         "atcon",
     ]

@@ -9,6 +9,7 @@ from pipeline.methods.pairs import Batch
 from pipeline.methods.shot import Shot, shot_im
 from pipeline.methods.source_only import SourceOnly
 from pipeline.methods.sthc import Sthc
+from pipeline.methods.three_c_gan import ThreeCGan
 
 METHODS: dict[str, Callable[[Weights], Method]] = {
     "source_only": SourceOnly,
@@ -17,6 +18,7 @@ METHODS: dict[str, Callable[[Weights], Method]] = {
     "mtran": Mtran,
     "mtran_without_mra": mtran_without_mra,
     "mtran_without_tra": mtran_without_tra,
+    "three_c_gan": ThreeCGan,
     "sthc": Sthc,
     "atcon": Atcon,
 }
