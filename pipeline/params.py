@@ -146,9 +146,10 @@ class Adapt(Section):
         "source_only",
         "shot_im",
         "shot",
+        "shot_official",
+        "three_c_gan",
         "sfda",
         "hcl",
-        "shot_official",
         "mtran",
         "mtran_without_mra",
         "mtran_without_tra",
@@ -157,6 +158,8 @@ class Adapt(Section):
         "mt_mix",
         "cleanadapt",
         "cleanadapt_teacher",
+        "sthc",
+        "atcon",
     ]
     lambda1: NonNegativeFloat  # weight of the pseudo-label loss
     lambda2: NonNegativeFloat  # weight of multimodal relative alignment

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from pipeline.methods.atcon import Atcon
 from pipeline.methods.cleanadapt import CleanAdapt
 from pipeline.methods.cleanadapt_teacher import CleanAdaptTeacher
 from pipeline.methods.hcl import Hcl
@@ -15,14 +16,17 @@ from pipeline.methods.sfda import Sfda
 from pipeline.methods.shot import Shot, shot_im
 from pipeline.methods.shot_official import ShotOfficial
 from pipeline.methods.source_only import SourceOnly
+from pipeline.methods.sthc import Sthc
+from pipeline.methods.three_c_gan import ThreeCGan
 
 METHODS: dict[str, Callable[[Weights], Method]] = {
     "source_only": SourceOnly,
     "shot_im": shot_im,
     "shot": Shot,
+    "shot_official": ShotOfficial,
+    "three_c_gan": ThreeCGan,
     "sfda": Sfda,
     "hcl": Hcl,
-    "shot_official": ShotOfficial,
     "mtran": Mtran,
     "mtran_without_mra": mtran_without_mra,
     "mtran_without_tra": mtran_without_tra,
@@ -31,6 +35,8 @@ METHODS: dict[str, Callable[[Weights], Method]] = {
     "mt_mix": MtMix,
     "cleanadapt": CleanAdapt,
     "cleanadapt_teacher": CleanAdaptTeacher,
+    "sthc": Sthc,
+    "atcon": Atcon,
 }
 
 __all__ = ["METHODS", "Batch", "Memory", "Method", "Weights"]
