@@ -6,13 +6,25 @@ Apart from `pipeline/methods`, whose methods never see the source. A new one: a 
 
 from collections.abc import Callable
 
+from pipeline.joint import contrastive
 from pipeline.joint.batches import JointBatch
+from pipeline.joint.contrastive import CrossModalContrastive, SameWindows
 from pipeline.joint.method import JointData, JointMethod, JointWeights
+from pipeline.joint.pseudo_labelling import PseudoLabelling
 from pipeline.joint.supervised import SourceOnlyLate, TargetSupervised
 
 JOINT_METHODS: dict[str, Callable[[JointWeights], JointMethod]] = {
     "source_only_late": SourceOnlyLate,
     "target_supervised": TargetSupervised,
+    "cross_modal_contrastive": CrossModalContrastive,
+    "contrastive_modality_only": contrastive.modality_only,
+    "contrastive_domain_only": contrastive.domain_only,
+    "contrastive_without_head": contrastive.without_head,
+    "contrastive_head_in_both": contrastive.head_in_both,
+    "contrastive_same_windows": SameWindows,
+    "contrastive_with_pseudo_labels": contrastive.with_pseudo_labels,
+    "contrastive_as_published": contrastive.as_published,
+    "pseudo_labelling": PseudoLabelling,
 }
 
 __all__ = ["JOINT_METHODS", "JointBatch", "JointData", "JointMethod", "JointWeights"]
