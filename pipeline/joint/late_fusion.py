@@ -95,8 +95,8 @@ class LateFusionNetwork(nn.Module):
             torch.default_generator.manual_seed(seed)
             self.rgb = Branch(dim, layers, dropout)
             self.flow = Branch(dim, layers, dropout)
-            self.rgb_classifier = _classifier(dim, classes)
-            self.flow_classifier = _classifier(dim, classes)
+            self.rgb_classifier = new_classifier(dim, classes)
+            self.flow_classifier = new_classifier(dim, classes)
         self.rgb_norm = FeatureNorm(dim) if batch_norm else None
         self.flow_norm = FeatureNorm(dim) if batch_norm else None
 
@@ -137,7 +137,8 @@ def with_statistics(weights: dict[str, Tensor], seen: LateOutput) -> dict[str, T
     }
 
 
-def _classifier(dim: int, classes: int) -> nn.Linear:
+def new_classifier(dim: int, classes: int) -> nn.Linear:
+    """A linear classifier with Xavier-normal weights and zero bias."""
     linear = nn.Linear(dim, classes)
     nn.init.xavier_normal_(linear.weight)
     nn.init.zeros_(linear.bias)

@@ -99,12 +99,15 @@ class JointMethod:
     def losses(self, model: Model, data: JointData, batch: JointBatch) -> dict[str, Tensor]:
         """The batch's named loss terms, already weighted; the step descends their sum."""
         source = self.see(model, data.source, batch.source)
-        labels = data.labels[batch.source]
-        terms = {"cross_entropy": F.cross_entropy(source.logits, labels)}
+        terms = self.supervised(model, source, data.labels[batch.source])
         weight = self.lambda_ if model.progress >= self.warm_up else 0.0
         for name, value in self.alignment(model, data, batch, source).items():
             terms[name] = weight * value
         return terms
+
+    def supervised(self, model: Model, source: LateOutput, labels: Tensor) -> dict[str, Tensor]:
+        """What is learnt of the source's labels (b_s,) from the first step on."""
+        return {"cross_entropy": F.cross_entropy(source.logits, labels)}
 
     def alignment(
         self, model: Model, data: JointData, batch: JointBatch, source: LateOutput

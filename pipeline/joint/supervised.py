@@ -20,6 +20,12 @@ class SourceOnlyLate(JointMethod):
         return {}
 
 
+class SourceOnlyBatchNorm(SourceOnlyLate):
+    """The same with batch normalisation and the source's statistics: what AdaBN must beat."""
+
+    batch_norm: ClassVar[bool] = True
+
+
 class TargetSupervised(SourceOnlyLate):
     """The same on the target's labelled training videos: what adaptation can hope for."""
 
