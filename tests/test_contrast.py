@@ -254,6 +254,14 @@ def test_the_threshold_decides_which_videos_have_a_pseudo_label() -> None:
     assert terms(made(threshold=0.0), network())["domain"] > 0
 
 
+def test_the_head_does_not_begin_as_a_layer_of_the_network() -> None:
+    start = network()
+    first = made().extras(start, 0)["head"].module.state_dict()["0.weight"]
+    same_shape = [weight for weight in start.state_dict().values() if weight.shape == first.shape]
+    assert same_shape
+    assert not [weight for weight in same_shape if torch.equal(weight, first)]
+
+
 def test_the_head_trains_with_the_network() -> None:
     model = in_a_step(made(), network())
     weight = model.extras["head"]["0.weight"].requires_grad_()

@@ -102,6 +102,15 @@ def test_lambda_scales_what_stands_beside_the_cross_entropy(name: str) -> None:
         torch.testing.assert_close(two[term], factor * one[term])
 
 
+@pytest.mark.parametrize("name", JOINT_METHODS)
+def test_two_videos_a_domain_are_enough(name: str) -> None:
+    method = JOINT_METHODS[name](JointWeights(threshold=0.0))
+    data = JointData(DATA.source.select([0, 1]), DATA.labels[:2], DATA.target.select([0, 1]))
+    start = network(batch_norm=method.batch_norm)
+    run = fit({0: start}, data, method, Settings(epochs=2, batch_size=2))[0]
+    assert all(math.isfinite(value) for row in run.rows for value in row.values())
+
+
 def test_one_seed_gives_one_log_and_leaves_the_global_random_numbers_alone() -> None:
     def run() -> Tensor:
         method = JOINT_METHODS["source_only_late"](JointWeights())

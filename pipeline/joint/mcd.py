@@ -34,7 +34,6 @@ class Mcd(JointMethod):
         def build() -> nn.Module:
             return new_classifier(dim, classes)
 
-        # Not the seed of the network: there, classifiers are drawn after other weights.
         return {
             f"second_{modality}": Extra(seeded(build, seed + 2**20 * number))
             for number, modality in enumerate(("rgb", "flow"), start=1)

@@ -24,6 +24,7 @@ from pipeline.methods.method import Extra
 from pipeline.model import Model
 
 Domain = Literal["source", "target"]
+BESIDE = 0x9E3779B9  # far from the seeds that one gives; PyTorch's generator looks at 32 bits
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 
@@ -135,7 +136,11 @@ class JointMethod:
 
 
 def seeded(build: Callable[[], AnyModule], seed: int) -> AnyModule:
-    """A new module with initial weights of this seed; the global random numbers are left alone."""
+    """A new module; the global random numbers are left alone.
+
+    Its initial weights are not those that a network of the same seed begins with: a first layer of
+    the same shape would be the same layer.
+    """
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed((seed + BESIDE) % 2**32)
         return build()
