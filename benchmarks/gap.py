@@ -4,8 +4,10 @@
 
 Runs on the features of params.yaml's task (after `dvc repro`). For every seed it trains a source
 model and, with the target's training labels, the supervised bound; then it adapts with every
-combination asked for. Accuracy is that of the last epoch on the target's test videos: mean and
-standard deviation over the seeds. "closed" is (adapted - source) / (supervised - source).
+combination asked for. Methods that see the source (pipeline/joint) train anew, with the settings of
+the section `joint`, whatever --lr and --lambda1. Accuracy is that of the last epoch on the target's
+test videos: mean and standard deviation over the seeds. "closed" is
+(adapted - source) / (supervised - source).
 """
 
 import argparse
@@ -15,6 +17,9 @@ from dataclasses import fields
 
 from pipeline import checkpoints, index, metrics, params, paths, store, training
 from pipeline.features import Features
+from pipeline.joint import JOINT_METHODS, JointData, JointMethod, JointWeights
+from pipeline.joint import training as joint_training
+from pipeline.joint.late_fusion import LateFusionNetwork
 from pipeline.labelling import Labelled, of_classes, of_split, task_classes
 from pipeline.methods import METHODS, Weights
 from pipeline.network import RelationNetwork
@@ -26,7 +31,9 @@ def arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--methods", nargs="+", default=[p.adapt.method], choices=list(METHODS))
+    parser.add_argument(
+        "--methods", nargs="+", default=[p.adapt.method], choices=[*METHODS, *JOINT_METHODS]
+    )
     parser.add_argument("--lr", nargs="+", type=float, default=[p.adapt.lr])
     parser.add_argument("--lambda1", nargs="+", type=float, default=[p.adapt.lambda1])
     return parser.parse_args()
@@ -46,10 +53,40 @@ def adaptations(
     p: params.Params, options: argparse.Namespace
 ) -> Iterator[tuple[str, Weights, training.Settings]]:
     """Every combination asked for: its name, weights and settings."""
+    chosen = [name for name in options.methods if name in METHODS]
     base = {field.name: getattr(p.adapt, field.name) for field in fields(Weights)}
-    for name, lr, lambda1 in itertools.product(options.methods, options.lr, options.lambda1):
+    for name, lr, lambda1 in itertools.product(chosen, options.lr, options.lambda1):
         settings = training.Settings(p.adapt.epochs, lr, p.adapt.batch_size)
         yield name, Weights(**{**base, "lambda1": lambda1}), settings
+
+
+def joint_accuracies(
+    p: params.Params,
+    card: checkpoints.Card,
+    method: JointMethod,
+    data: JointData,
+    seeds: int,
+    tested: tuple[Features, Labelled],
+) -> list[float]:
+    """Each seed's accuracy after training on both domains at once."""
+    networks = {
+        seed: LateFusionNetwork(
+            card.dim,
+            len(card.classes),
+            layers=card.layers,
+            dropout=card.dropout,
+            batch_norm=method.batch_norm,
+            seed=seed,
+        )
+        for seed in range(seeds)
+    }
+    settings = training.Settings(p.joint.epochs, p.joint.lr, p.joint.batch_size)
+    features, videos = tested
+    said = [
+        joint_training.predict(run.model, features).logits
+        for run in joint_training.fit(networks, data, method, settings).values()
+    ]
+    return [metrics.accuracy(logits.argmax(dim=1), videos.numbers) for logits in said]
 
 
 def line(name: str, values: list[float], low: float = 0.0, high: float = 0.0) -> None:
@@ -95,6 +132,15 @@ def main() -> None:
         runs = training.adapt(models, theirs.of(unlabelled), method, chosen)
         after = [accuracy(run.model, tested, test) for run in runs.values()]
         line(f"{name} lr {chosen.lr:g} lambda1 {weights.lambda1:g}", after, low, high)
+
+    target_data = theirs.of(unlabelled)
+    source_data = JointData(ours.of(source_train.keys), source_train.numbers, target_data)
+    bound_data = JointData(theirs.of(target_train.keys), target_train.numbers, target_data)
+    for name in (name for name in options.methods if name in JOINT_METHODS):
+        joint = JOINT_METHODS[name](JointWeights(p.joint.lambda_, p.joint.tau, p.joint.threshold))
+        data = bound_data if joint.learns_from == "target" else source_data
+        after = joint_accuracies(p, card, joint, data, options.seeds, (tested, test))
+        line(f"{name}, sees the source, lr {p.joint.lr:g}", after, low, high)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar, cast
 
 import safetensors.torch
 from safetensors import SafetensorError
+from torch import nn
 
 from pipeline import atomic, tables
 from pipeline.errors import UserError
@@ -15,12 +16,12 @@ from pipeline.network import RelationNetwork
 
 
 @dataclass(frozen=True)
-class Card:
-    """What a model is and what it may be fed.
+class ModelCard:
+    """What a model is and what it may be fed; a subclass a kind of network.
 
     classes   names, in the order of the logits
     dim       d, the features' width
-    layers, dropout  of the relation network
+    layers, dropout  of the network
     features  provenance of the features that it was trained on: backbone, clips, flow, frames
     training  what each stage did to it: method, settings, warnings
     """
@@ -32,13 +33,11 @@ class Card:
     features: Mapping[str, Any]
     training: Mapping[str, Any] = field(default_factory=dict)
 
-    def new_network(self, seed: int) -> RelationNetwork:
+    def new_network(self, seed: int) -> nn.Module:
         """An untrained network of this shape."""
-        return RelationNetwork(
-            self.dim, len(self.classes), layers=self.layers, dropout=self.dropout, seed=seed
-        )
+        raise NotImplementedError
 
-    def trained(self, stage: str, **how: Any) -> "Card":
+    def trained(self, stage: str, **how: Any) -> Self:
         """The card of a model of this shape, with what `stage` did to it."""
         return replace(self, training={**self.training, stage: how})
 
@@ -57,6 +56,20 @@ class Card:
             )
 
 
+@dataclass(frozen=True)
+class Card(ModelCard):
+    """The card of relation networks."""
+
+    def new_network(self, seed: int) -> RelationNetwork:
+        """An untrained network of this shape."""
+        return RelationNetwork(
+            self.dim, len(self.classes), layers=self.layers, dropout=self.dropout, seed=seed
+        )
+
+
+AnyCard = TypeVar("AnyCard", bound=ModelCard)
+
+
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings as one, with dotted names."""
     flat: dict[str, Any] = {}
@@ -69,7 +82,7 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def save(
-    folder: Path, models: Mapping[int, RelationNetwork], card: Card, log: Sequence[tables.Row]
+    folder: Path, models: Mapping[int, nn.Module], card: ModelCard, log: Sequence[tables.Row]
 ) -> None:
     """Writes seed-<seed>.safetensors, card.json and the log of their training, training.csv.
 
@@ -85,14 +98,20 @@ def save(
 
 
 def load(folder: Path) -> tuple[Card, dict[int, RelationNetwork]]:
-    """Reads the card and the model of each seed, in eval mode.
+    """Reads the card and the relation network of each seed, in eval mode.
 
     Raises UserError: no models there, or a file that does not fit the card.
     """
+    card, models = load_as(Card, folder)
+    return card, cast(dict[int, RelationNetwork], models)
+
+
+def load_as(kind: type[AnyCard], folder: Path) -> tuple[AnyCard, dict[int, nn.Module]]:
+    """The same for the networks of another kind of card."""
     try:
         content = json.loads((folder / "card.json").read_text(encoding="utf-8"))
         seeds = content.pop("seeds")
-        card = Card(**{**content, "classes": tuple(content["classes"])})
+        card = kind(**{**content, "classes": tuple(content["classes"])})
     except FileNotFoundError:
         raise UserError(
             f"{folder}: no model there; `dvc repro` makes it, `dvc pull` fetches it"
@@ -102,7 +121,7 @@ def load(folder: Path) -> tuple[Card, dict[int, RelationNetwork]]:
     return card, {seed: _load_one(folder / f"seed-{seed}.safetensors", card) for seed in seeds}
 
 
-def _load_one(path: Path, card: Card) -> RelationNetwork:
+def _load_one(path: Path, card: ModelCard) -> nn.Module:
     model = card.new_network(seed=0)
     try:
         model.load_state_dict(safetensors.torch.load_file(path))

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from pipeline.model import Model
-from pipeline.network import RelationNetwork
 from pipeline.noise import Noise
 from pipeline.runs import Tensors, stack, stacked_weights
 
@@ -76,7 +75,7 @@ class Descent:
 
     def __init__(
         self,
-        networks: Sequence[RelationNetwork],
+        networks: Sequence[nn.Module],
         settings: Settings,
         seeds: Sequence[int],
         frozen: tuple[str, ...] = (),
@@ -84,7 +83,7 @@ class Descent:
         self.network = networks[0]
         self.weights = stacked_weights(networks)
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.device = self.weights["classifier.weight"].device
+        self.device = next(iter(self.weights.values())).device
         self.modules: dict[str, nn.Module] = {}
         self.extras: dict[str, Tensors] = {}
         self.state: dict[str, Any] = {}

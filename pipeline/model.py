@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from pipeline.network import Output, RelationNetwork
+from pipeline.network import Output
 from pipeline.noise import Noise
 from pipeline.runs import Tensors
 
@@ -28,7 +28,7 @@ class Model:
 
     def __init__(
         self,
-        network: RelationNetwork,
+        network: nn.Module,
         weights: Tensors,
         noise: Noise,
         *,

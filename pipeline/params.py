@@ -181,6 +181,37 @@ class Adapt(Section):
     ]
 
 
+class Joint(Section):
+    """Training on labelled source and unlabelled target at once; a stage of its own."""
+
+    method: Literal[
+        "source_only_late",
+        "target_supervised",
+        "cross_modal_contrastive",
+        "contrastive_modality_only",
+        "contrastive_domain_only",
+        "contrastive_without_head",
+        "contrastive_head_in_both",
+        "contrastive_same_windows",
+        "contrastive_with_pseudo_labels",
+        "contrastive_as_published",
+        "pseudo_labelling",
+        "mmd",
+        "adversarial",
+        "mm_sada",
+        "mm_sada_without_domain",
+        "mcd",
+        "source_only_batch_norm",
+        "adabn",
+    ] = "cross_modal_contrastive"
+    lambda_: NonNegativeFloat | None = None  # weight of all but cross-entropy; None: the method's
+    tau: PositiveFloat = 0.1  # temperature of contrastive losses
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.8  # of pseudo-labels' probability
+    epochs: PositiveInt = 50
+    lr: PositiveFloat = 0.001
+    batch_size: Annotated[int, Field(ge=2)] = 128  # of both domains together
+
+
 class Evaluate(Section):
     """What is measured."""
 
@@ -207,6 +238,7 @@ class Params(Section):
     network: Network
     pretrain: Pretrain
     adapt: Adapt
+    joint: Joint = Joint()
     evaluate: Evaluate
     engine: Engine = Engine()
 

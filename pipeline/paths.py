@@ -5,6 +5,7 @@ from pathlib import Path
 MODELS = Path("models")
 SOURCE_MODEL = MODELS / "source"
 ADAPTED_MODEL = MODELS / "adapted"
+JOINT_MODEL = MODELS / "joint"
 RESULTS = Path("results")
 
 
@@ -19,7 +20,7 @@ def videos(domain: str) -> Path:
 
 
 def labels(domain: str) -> Path:
-    """The labels of its videos; only `pretrain` (source) and `evaluate` (target) read them."""
+    """The labels of its videos; `pretrain` (source), `evaluate` (target), `joint` read them."""
     return Path("data/index") / domain / "labels.csv"
 
 

@@ -8,11 +8,11 @@ others what it gives alone, but for rounding.
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 
 from pipeline import selection
@@ -25,6 +25,8 @@ from pipeline.model import Model
 from pipeline.network import Output, RelationNetwork
 from pipeline.runs import Tensors, pick, stack
 from pipeline.selection import Select
+
+AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def pretrain(
     """
     first = next(iter(models.values()))
     _require_fit(first, features)
-    _require_labels(labels, len(features), first.classes)
+    require_labels(labels, len(features), first.classes)
     run = Descent(list(models.values()), settings, list(models))
     features, labels = features.to(run.device), labels.to(run.device)
 
@@ -82,7 +84,7 @@ def pretrain(
         for seed, means in zip(models, losses, strict=True):
             rows[seed].append({"epoch": epoch} | means)
     return {
-        seed: Trained(_with_weights(model, pick(run.weights, number)), tuple(rows[seed]))
+        seed: Trained(with_weights(model, pick(run.weights, number)), tuple(rows[seed]))
         for number, (seed, model) in enumerate(models.items())
     }
 
@@ -195,7 +197,7 @@ class _Adaptation:
     def _trained(self, run: int, seed: int) -> Trained:
         epoch, weights = self.chosen[run]
         return Trained(
-            _with_weights(self.models[seed], weights),
+            with_weights(self.models[seed], weights),
             tuple(self.logs[run].rows),
             tuple(self.logs[run].warnings),
             torch.stack(self.predicted[run]),
@@ -209,8 +211,8 @@ class _Adaptation:
     def _survey(self, epoch: int, losses: Sequence[Row]) -> list[Memory]:
         """Predicts all videos, notes it, and lets the method remember what it makes of it."""
         network, weights = self.descent.network, self._reported()
-        said = _predict_runs(network, weights, self.features)
-        mixed, even, odd = (_predict_runs(network, weights, probe).logits for probe in self.probes)
+        said = predict_runs(network, weights, self.features)
+        mixed, even, odd = (predict_runs(network, weights, probe).logits for probe in self.probes)
         memories = []
         for run, log in enumerate(self.logs):
             own = pick(said, run)
@@ -236,16 +238,16 @@ def predict(model: RelationNetwork, features: Features, batch_size: int = 1024) 
     _require_width(model, features)
     weights = {name: weight[None] for name, weight in _weights(model).items()}
     on_device = features.to(_device(model))
-    return pick(_predict_runs(model, weights, on_device, batch_size), 0)
+    return pick(predict_runs(model, weights, on_device, batch_size), 0)
 
 
 @torch.no_grad()
-def _predict_runs(
-    network: RelationNetwork, weights: Tensors, features: Features, batch_size: int = 1024
-) -> Output:
-    """What each run's network says of all n videos: `Output` with the runs first."""
+def predict_runs(
+    network: nn.Module, weights: Tensors, features: Features, batch_size: int = 1024
+) -> Any:
+    """What each run's network says of all n videos: its named tuple, with the runs first."""
 
-    def one(weights: Tensors, rgb: Tensor, flow: Tensor) -> Output:
+    def one(weights: Tensors, rgb: Tensor, flow: Tensor) -> Any:
         return functional_call(network, weights, (rgb, flow))
 
     parts = [
@@ -254,7 +256,7 @@ def _predict_runs(
             features.rgb.split(batch_size), features.flow.split(batch_size), strict=True
         )
     ]
-    return Output(*(torch.cat(values, dim=1) for values in zip(*parts, strict=True)))
+    return type(parts[0])(*(torch.cat(values, dim=1) for values in zip(*parts, strict=True)))
 
 
 def shuffled_batches(
@@ -278,7 +280,7 @@ def _weights(model: RelationNetwork) -> Tensors:
     return {name: weight.detach() for name, weight in model.state_dict().items()}
 
 
-def _with_weights(model: RelationNetwork, weights: Tensors) -> RelationNetwork:
+def with_weights(model: AnyNetwork, weights: Tensors) -> AnyNetwork:
     """A copy of the model with other weights."""
     trained = copy.deepcopy(model)
     trained.load_state_dict(weights)
@@ -303,7 +305,8 @@ def _require_fit(model: RelationNetwork, features: Features) -> None:
         raise UserError(f"training needs at least 2 videos; found {len(features)}")
 
 
-def _require_labels(labels: Tensor, count: int, classes: int) -> None:
+def require_labels(labels: Tensor, count: int, classes: int) -> None:
+    """Raises UserError unless labels are (count,) integers in [0, classes)."""
     if labels.is_floating_point() or labels.shape != (count,):
         raise UserError(
             f"labels must be {count} integers, one a video; "

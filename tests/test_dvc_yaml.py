@@ -12,7 +12,8 @@ ROOT = Path(__file__).parent.parent
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 DEMO = yaml.safe_load((ROOT / "data/demo/dvc.yaml").read_text())["stages"]
 BENCHMARK = yaml.safe_load((ROOT / "benchmarks/dvc.yaml").read_text())["stages"]
-ALL = STAGES | DEMO
+JOINT = yaml.safe_load((ROOT / "joint/dvc.yaml").read_text())["stages"]
+ALL = STAGES | DEMO | JOINT
 
 
 def needed(stage: str) -> set[Path]:
@@ -68,6 +69,14 @@ def test_parameters_that_a_stage_reads_are_declared(stage: str) -> None:
         name for name in ("task", "domains") if f"${{{name}." in text or "item.domain" in text
     }
     assert parameters_read(stage) - steering - by_path <= declared
+
+
+def test_what_sees_the_source_is_not_run_with_the_source_free_stages() -> None:
+    assert not JOINT.keys() & STAGES.keys()
+    outs = {"models/joint", "results/joint.json"}
+    assert not [dep for stage in STAGES.values() for dep in stage["deps"] if dep in outs]
+    assert not [stage for stage in STAGES if "pipeline/joint" in STAGES[stage]["deps"]]
+    assert JOINT["joint"]["wdir"] == ".."
 
 
 def test_only_the_source_model_leads_from_the_source_to_adapt() -> None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from pipeline import backbones, datasets, flow, params, selection
 from pipeline.errors import UserError
+from pipeline.joint import JOINT_METHODS
 from pipeline.methods import METHODS
 
 ROOT = Path(params.__file__).parent.parent
@@ -256,6 +257,18 @@ def test_methods_are_those_that_there_are() -> None:
 
 def test_ways_to_select_are_those_that_there_are() -> None:
     assert choices(params.Adapt, "select") == set(get_args(selection.Select))
+
+
+def test_joint_methods_are_those_that_there_are() -> None:
+    assert choices(params.Joint, "method") == set(JOINT_METHODS)
+
+
+def test_joint_training_needs_no_section_and_its_defaults_are_those_of_the_file(
+    tmp_path: Path,
+) -> None:
+    content = copy.deepcopy(GOOD)
+    del content["joint"]
+    assert load(tmp_path, content).joint == load(tmp_path, GOOD).joint
 
 
 def test_datasets_are_those_that_there_are() -> None:

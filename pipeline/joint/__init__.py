@@ -1,0 +1,41 @@
+"""Methods that see the source's labelled videos beside the target's unlabelled ones.
+
+Apart from `pipeline/methods`, whose methods never see the source. A new one: a file here, a line in
+`JOINT_METHODS`, its name in `params.Joint.method`; its tests exist.
+"""
+
+from collections.abc import Callable
+
+from pipeline.joint import contrastive, mm_sada
+from pipeline.joint.adabn import AdaBn
+from pipeline.joint.batches import JointBatch
+from pipeline.joint.contrastive import CrossModalContrastive, SameWindows
+from pipeline.joint.mcd import Mcd
+from pipeline.joint.method import JointData, JointMethod, JointWeights
+from pipeline.joint.mm_sada import MmSada
+from pipeline.joint.mmd import Mmd
+from pipeline.joint.pseudo_labelling import PseudoLabelling
+from pipeline.joint.supervised import SourceOnlyBatchNorm, SourceOnlyLate, TargetSupervised
+
+JOINT_METHODS: dict[str, Callable[[JointWeights], JointMethod]] = {
+    "source_only_late": SourceOnlyLate,
+    "target_supervised": TargetSupervised,
+    "cross_modal_contrastive": CrossModalContrastive,
+    "contrastive_modality_only": contrastive.modality_only,
+    "contrastive_domain_only": contrastive.domain_only,
+    "contrastive_without_head": contrastive.without_head,
+    "contrastive_head_in_both": contrastive.head_in_both,
+    "contrastive_same_windows": SameWindows,
+    "contrastive_with_pseudo_labels": contrastive.with_pseudo_labels,
+    "contrastive_as_published": contrastive.as_published,
+    "pseudo_labelling": PseudoLabelling,
+    "mmd": Mmd,
+    "adversarial": mm_sada.adversarial,
+    "mm_sada": MmSada,
+    "mm_sada_without_domain": mm_sada.mm_sada_without_domain,
+    "mcd": Mcd,
+    "source_only_batch_norm": SourceOnlyBatchNorm,
+    "adabn": AdaBn,
+}
+
+__all__ = ["JOINT_METHODS", "JointBatch", "JointData", "JointMethod", "JointWeights"]
