@@ -72,6 +72,11 @@ class Features:
         on_device = rows.to(self.rgb.device)
         return Features(keys, self.rgb[on_device], self.flow[on_device])
 
+    def of_clips(self, clips: slice) -> "Features":
+        """The same videos by some of their clips, in memory of their own: linear layers need it."""
+        rgb, flow = (values[:, clips].contiguous() for values in (self.rgb, self.flow))
+        return Features(self.keys, rgb, flow)
+
     def to(self, device: torch.device | str) -> "Features":
         """The same features on `device`."""
         return Features(self.keys, self.rgb.to(device), self.flow.to(device))

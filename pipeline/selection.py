@@ -2,7 +2,8 @@
 
 A score says how good a model looks from its predictions of the target's training videos alone. Some
 only look at the predictions; the two probes here look at what becomes of them when the videos are
-changed in a way that should not matter, or should matter in a known way.
+changed in a way that should not matter, or should matter in a known way. A probe takes passes of
+its own and is made every few epochs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ Select = Literal["last", Score]
 LOWER_IS_BETTER: frozenset[Score] = frozenset(("mean_entropy", "information_maximisation"))
 SCORES: tuple[Score, ...] = get_args(Score)
 SHARE = 0.6  # of the first video in a mixture
+PROBED_EVERY = 5  # epochs: a probe's passes cost about half of what the epoch's training does
 
 
 def goodness(score: Score, value: float) -> float:
@@ -33,8 +35,14 @@ def goodness(score: Score, value: float) -> float:
 
 
 def best_epoch(rows: Sequence[Mapping[str, float]], score: Score) -> int:
-    """The row with the best score, the first of equals."""
-    return max(range(len(rows)), key=lambda number: goodness(score, rows[number][score]))
+    """Among the rows that have the score, the one where it is best, the first of equals."""
+    scored = [number for number, row in enumerate(rows) if score in row]
+    return max(scored, key=lambda number: goodness(score, rows[number][score]))
+
+
+def is_probed(epoch: int, epochs: int) -> bool:
+    """Whether the probes are made after an epoch: the first row, each fifth, and the last."""
+    return epoch % PROBED_EVERY == 0 or epoch == epochs
 
 
 def partners(count: int) -> Tensor:
@@ -58,10 +66,7 @@ def mixtures(features: Features) -> Features:
 def halves(features: Features) -> tuple[Features, Features]:
     """The videos by their even, and by their odd clips; a video of one clip has it in both."""
     odd = 1 if features.clips > 1 else 0
-    return (
-        Features(features.keys, features.rgb[:, ::2], features.flow[:, ::2]),
-        Features(features.keys, features.rgb[:, odd::2], features.flow[:, odd::2]),
-    )
+    return features.of_clips(slice(0, None, 2)), features.of_clips(slice(odd, None, 2))
 
 
 def clip_consistency(whole: Tensor, even: Tensor, odd: Tensor) -> float:

@@ -100,8 +100,9 @@ def adapt(
     """Adapts copies of `models` to unlabelled videos.
 
     Row 0 is the model before the first step and has no losses and no changes; the others hold each
-    loss of the method, mean over the steps, and what `AdaptationLog.add` says. What the method
-    remembers is renewed every epoch. A method that takes no step leaves row 0 alone.
+    loss of the method, mean over the steps, and what `AdaptationLog.add` says; every fifth and the
+    last have the probes of `pipeline.selection` too. What the method remembers is renewed every
+    epoch. A method that takes no step leaves row 0 alone.
 
     Args:
         models: seed of batches, mixing and dropout -> source model; it stays as it is, and its
@@ -212,21 +213,29 @@ class _Adaptation:
         """Predicts all videos, notes it, and lets the method remember what it makes of it."""
         network, weights = self.descent.network, self._reported()
         said = predict_runs(network, weights, self.features)
-        mixed, even, odd = (predict_runs(network, weights, probe).logits for probe in self.probes)
+        probed = selection.is_probed(epoch, self.settings.epochs)
+        probes = [predict_runs(network, weights, p).logits for p in self.probes if probed]
         memories = []
         for run, log in enumerate(self.logs):
             own = pick(said, run)
             predictions = own.part(self.rows)
             memory = self.method.remember(predictions, pick(self.descent.state, run))
-            whole = predictions.logits
-            probes = {
-                "clip_consistency": selection.clip_consistency(whole, even[run], odd[run]),
-                "mixup_consistency": selection.mixup_consistency(whole, mixed[run]),
-            }
-            log.add(epoch, losses[run], predictions, memory, probes)
+            scores = _probe_scores(predictions.logits, *(logits[run] for logits in probes))
+            log.add(epoch, losses[run], predictions, memory, scores)
             self.predicted[run].append(own.logits.argmax(dim=1).to("cpu", torch.int16))
             memories.append(memory)
         return memories
+
+
+def _probe_scores(whole: Tensor, *probes: Tensor) -> Row:
+    """Scores of an epoch's probes, mixtures and both halves; none if it has none."""
+    if not probes:
+        return {}
+    mixed, even, odd = probes
+    return {
+        "clip_consistency": selection.clip_consistency(whole, even, odd),
+        "mixup_consistency": selection.mixup_consistency(whole, mixed),
+    }
 
 
 def predict(model: RelationNetwork, features: Features, batch_size: int = 1024) -> Output:
