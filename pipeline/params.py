@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -281,8 +282,8 @@ class Params(Section):
         return self
 
 
-def load(path: Path = Path("params.yaml")) -> Params:
-    """Reads and checks params.yaml.
+def load(path: Path = Path("params.yaml"), changes: Sequence[Mapping[str, Any]] = ()) -> Params:
+    """Reads params.yaml, puts `changes` over it in their order, and checks what comes of it.
 
     Raises UserError: the file is missing or no YAML, a key is missing or unknown, a value has
     the wrong type or is out of range; one line a fault, with the key's full name.
@@ -293,11 +294,21 @@ def load(path: Path = Path("params.yaml")) -> Params:
         raise UserError(f"{path}: no such file; run from the project's top folder") from None
     except (yaml.YAMLError, UnicodeDecodeError) as fault:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(fault).split())}") from None
+    for change in changes:
+        content = _changed(content, change)
     try:
         return Params.model_validate(content)
     except ValidationError as fault:
         rows = _without_consequences(fault.errors())
         raise UserError("\n".join(_describe(path, row) for row in rows)) from None
+
+
+def _changed(content: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """The content with other values at the leaves that the change names."""
+    return {**content} | {
+        key: _changed(content.get(key) or {}, value) if isinstance(value, Mapping) else value
+        for key, value in change.items()
+    }
 
 
 def _without_consequences(rows: list[Any]) -> list[Any]:

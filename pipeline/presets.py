@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from pipeline.errors import UserError
+
 FOLDER = Path(__file__).parent.parent / "presets"
 
 
@@ -20,10 +22,18 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
+def content(name: str) -> dict[str, Any]:
+    """What a preset changes: sections of params.yaml. Raises UserError if there is none."""
+    if name not in names():
+        raise UserError(f"no preset {name!r}; there: {', '.join(names())}")
+    changes: dict[str, Any] = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    return changes
+
+
 def options(name: str) -> list[str]:
     """A preset as -S options: ["-S", "adapt.lr=0.01", ...]."""
-    content = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
-    return [word for key, value in _leaves(content) for word in ("-S", f"{key}={value}")]
+    leaves = _leaves(content(name))
+    return [word for key, value in leaves for word in ("-S", f"{key}={value}")]
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,8 +1,8 @@
 """Stage `cells`: the cells of one task, each method with all seeds; finished ones are not repeated.
 
-    python -m benchmarks.accuracy.cells TASK
+    python -m benchmarks.accuracy.cells TASK [--spec benchmarks/accuracy.yaml] [--out FOLDER]
 
-Reads   benchmarks/accuracy.yaml, params.yaml, data/features and data/index of the two domains
+Reads   the benchmark's file, params.yaml, data/features and data/index of the two domains
 Writes  benchmarks/cells/<task>.json
 
 A cell is computed when its data, its parameters, its method's code or the training's code changed,
@@ -13,149 +13,115 @@ import argparse
 import inspect
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-import safetensors.torch
 import torch
-from torch import Tensor
 
-from benchmarks.accuracy import data, spec
-from pipeline import atomic, engine, params, stages, training
+from benchmarks.accuracy import data, source_free, spec, with_source
+from pipeline import atomic, engine, joint, params, stages, training
 from pipeline.errors import UserError
 from pipeline.fingerprint import file_hash, fingerprint
 from pipeline.imports import reached
-from pipeline.methods import METHODS, Weights
-from pipeline.network import RelationNetwork
+from pipeline.joint import JOINT_METHODS
+from pipeline.joint import training as joint_training
+from pipeline.methods import METHODS
 from pipeline.staging import Staging
 
 SHARED = Path(training.__file__)
-NOT_ENTERED = [Path(inspect.getfile(params)), SHARED.parent / "methods/__init__.py"]
+SHARED_JOINT = Path(joint_training.__file__)
+NOT_ENTERED = [
+    Path(inspect.getfile(params)),
+    SHARED.parent / "methods/__init__.py",
+    Path(inspect.getfile(joint)),
+]
+
+
+class Cell(NamedTuple):
+    """A method, or a variant of one, on the task."""
+
+    kind: Literal["cells", "joint"]  # where it stands in the task's file
+    name: str
 
 
 @dataclass(frozen=True)
 class Work:
-    """Computes the cells of one task; a cell's name is a method, a variant, or the bound."""
+    """Computes the cells of one task."""
 
     task: spec.Task
     spec: spec.Spec
     params: params.Params
     staging: Staging
 
-    def __call__(self, name: str) -> None:
+    def __call__(self, cell: Cell) -> None:
         """Computes one cell; a method that fails leaves its reason."""
         torch.set_num_threads(1)
         try:
-            content = self.supervised() if name == spec.SUPERVISED else self.adapted(name)
+            content = self._computed(cell)
         except UserError as fault:
             content = {"error": str(fault)}
         text = json.dumps(content, sort_keys=True)
-        self.staging.write(self.fingerprint(name), text.encode())
+        self.staging.write(self.fingerprint(cell), text.encode())
 
-    def fingerprint(self, name: str) -> str:
+    def cells(self) -> list[Cell]:
+        """All of the task's, once each, the upper bound last."""
+        names = [*dict.fromkeys(self.spec.methods), spec.SUPERVISED]
+        seeing = [Cell("joint", name) for name in dict.fromkeys(self.spec.joint)]
+        return [*(Cell("cells", name) for name in names), *seeing]
+
+    def fingerprint(self, cell: Cell) -> str:
         """What a cell is made from."""
-        made_from = {"data": data.digest(self.task), "source": self._training()}
-        if name == spec.SUPERVISED:
-            return fingerprint(cell=name, code=_code([SHARED]), **made_from)
-        chosen = self.spec.adapt(name, self.params.adapt)
+        made_from = {"data": data.digest(self.task), "seeds": list(self.spec.seeds)}
+        p = self.params
+        if cell.kind == "joint":
+            code = _code([SHARED_JOINT, *_classes(JOINT_METHODS[cell.name])])
+            trained = {"network": p.network.model_dump(), "joint": p.joint.model_dump()}
+            trained["joint"]["method"] = cell.name
+            return fingerprint(code=code, **trained, **made_from)
+        made_from["source"] = self._source()
+        if cell.name == spec.SUPERVISED:
+            return fingerprint(cell=cell.name, code=_code([SHARED]), **made_from)
+        chosen = self.spec.adapt(cell.name, p.adapt)
         own = Path(inspect.getfile(METHODS[chosen.method]))
         return fingerprint(adapt=chosen.model_dump(), code=_code([SHARED, own]), **made_from)
 
-    def _training(self) -> dict[str, Any]:
-        p = self.params
+    def prepare(self) -> None:
+        """Trains the source models that all source-free cells begin with, once a task."""
+        made_from = self._source_fingerprint()
+        if not self.staging.path(made_from).exists():
+            task = data.load(self.task)
+            packed = source_free.source_models(task, self.params, self.spec.seeds)
+            self.staging.write(made_from, packed)
+
+    def _computed(self, cell: Cell) -> Mapping[str, Any]:
+        task, p, seeds = data.load(self.task), self.params, self.spec.seeds
+        if cell.kind == "joint":
+            return with_source.jointly_trained(cell.name, task, p, seeds)
+        if cell.name == spec.SUPERVISED:
+            return source_free.supervised(task, p, seeds)
+        packed = self.staging.path(self._source_fingerprint()).read_bytes()
+        models = source_free.unpacked(packed, source_free.untrained(task, p, seeds))
+        return source_free.adapted(task, models, self.spec.adapt(cell.name, p.adapt))
+
+    def _source(self) -> dict[str, Any]:
         return {
-            "pretrain": p.pretrain.model_dump(),
-            "network": p.network.model_dump(),
-            "seeds": list(self.spec.seeds),
+            "pretrain": self.params.pretrain.model_dump(),
+            "network": self.params.network.model_dump(),
         }
 
-    def adapted(self, name: str) -> dict[str, Any]:
-        """Adapts the source models by a method; all rows of the log, with test accuracies."""
-        task = data.load(self.task)
-        chosen = self.spec.adapt(name, self.params.adapt)
-        weights = Weights(**{field.name: getattr(chosen, field.name) for field in fields(Weights)})
-        settings = training.Settings(chosen.epochs, chosen.lr, chosen.batch_size)
-        runs = training.adapt(
-            self.source_models(task),
-            task.target,
-            METHODS[chosen.method](weights),
-            settings,
-            task.train,
-            chosen.select,
+    def _source_fingerprint(self) -> str:
+        return fingerprint(
+            data=data.digest(self.task),
+            code=_code([SHARED]),
+            seeds=list(self.spec.seeds),
+            **self._source(),
         )
-        return {
-            str(seed): {
-                "rows": [
-                    {**row, "accuracy": data.accuracy(predicted, task)}
-                    for row, predicted in zip(run.rows, run.predicted, strict=True)
-                ],
-                "epoch": run.epoch,
-                "predicted": run.predicted[run.epoch][task.test].tolist(),
-                "warnings": list(run.warnings),
-            }
-            for seed, run in runs.items()
-        }
-
-    def supervised(self) -> dict[str, Any]:
-        """Trains on the target's own labels."""
-        task = data.load(self.task)
-        rows = data.rows_of(task.supervised.keys, task.target)
-        runs = training.pretrain(
-            self._untrained(task), task.target.select(rows), task.supervised.numbers, self._settings
-        )
-        said = {seed: _classes(run.model, task) for seed, run in runs.items()}
-        return {
-            str(seed): {
-                "rows": [{"epoch": 0, "accuracy": data.accuracy(predicted, task)}],
-                "epoch": 0,
-                "predicted": predicted[task.test].tolist(),
-                "warnings": [],
-            }
-            for seed, predicted in said.items()
-        }
-
-    def source_models(self, task: data.Data) -> dict[int, RelationNetwork]:
-        """The source model of every seed, trained once a task."""
-        networks = self._untrained(task)
-        made_from = fingerprint(
-            data=data.digest(self.task), code=_code([SHARED]), **self._training()
-        )
-        path = self.staging.path(made_from)
-        if not path.exists():
-            runs = training.pretrain(networks, task.source, task.source_labels, self._settings)
-            self.staging.write(made_from, _packed({s: run.model for s, run in runs.items()}))
-        stored = safetensors.torch.load(path.read_bytes())
-        for seed, network in networks.items():
-            network.load_state_dict(
-                {name: stored[f"{seed}/{name}"] for name in network.state_dict()}
-            )
-        return networks
-
-    @property
-    def _settings(self) -> training.Settings:
-        return training.Settings(**self.params.pretrain.model_dump())
-
-    def _untrained(self, task: data.Data) -> dict[int, RelationNetwork]:
-        shape = self.params.network.model_dump()
-        return {
-            seed: RelationNetwork(task.source.dim, len(task.classes), seed=seed, **shape)
-            for seed in self.spec.seeds
-        }
 
 
-def _classes(model: RelationNetwork, task: data.Data) -> Tensor:
-    return training.predict(model, task.target).logits.argmax(dim=1)
-
-
-def _packed(models: Mapping[int, RelationNetwork]) -> bytes:
-    return safetensors.torch.save(
-        {
-            f"{seed}/{name}": weight
-            for seed, model in models.items()
-            for name, weight in model.state_dict().items()
-        }
-    )
+def _classes(method: Any) -> list[Path]:
+    """The files of a method: of its class, or of the function that makes it."""
+    return [Path(inspect.getfile(method))]
 
 
 def _code(files: list[Path]) -> list[str]:
@@ -163,37 +129,52 @@ def _code(files: list[Path]) -> list[str]:
     return sorted(file_hash(path) for path in reached(files, NOT_ENTERED))
 
 
+def complete(work: Work) -> None:
+    """Computes the cells that are not there. Raises UserError for those that broke."""
+    work.prepare()
+    todo = [
+        cell for cell in work.cells() if not work.staging.path(work.fingerprint(cell)).exists()
+    ]
+    done = len(work.cells()) - len(todo)
+    print(f"benchmark {work.task.name}: {len(todo)} cells to do, {done} done before")
+    failures = engine.run(work, todo, label=work.task.name, workers=work.params.engine.workers)
+    if failures:
+        lines = [f"  {failure.item.name}: {failure.reason}" for failure in failures]
+        raise UserError("\n".join([f"benchmark {work.task.name}: cells failed", *lines]))
+
+
+def collected(work: Work) -> dict[str, Any]:
+    """The content of the task's file."""
+    loaded = data.load(work.task)
+    content: dict[str, Any] = {
+        "task": work.task.model_dump(),
+        "classes": list(loaded.classes),
+        "labels": loaded.test_labels.tolist(),
+        "train_videos": len(loaded.train),
+        "cells": {},
+        "joint": {},
+    }
+    for cell in work.cells():
+        path = work.staging.path(work.fingerprint(cell))
+        content[cell.kind][cell.name] = json.loads(path.read_bytes())
+    return content
+
+
 def main() -> None:
     """Computes what is missing of a task, then writes all its cells."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy.cells")
     parser.add_argument("task")
-    chosen, p = spec.load()
-    task = chosen.task(parser.parse_args().task)
+    parser.add_argument("--spec", type=Path, default=spec.PATH)
+    parser.add_argument("--out", type=Path, default=spec.CELLS)
+    options = parser.parse_args()
+    chosen = spec.load(options.spec)
+    task = chosen.task(options.task)
     staging = Staging("benchmark", task.name)
-    work = Work(task, chosen, p, staging)
-    names = [*dict.fromkeys(chosen.methods), spec.SUPERVISED]
+    work = Work(task, chosen, spec.params_of(task), staging)
     with staging.lock():
-        loaded = data.load(task)
-        work.source_models(loaded)
-        todo = [name for name in names if not staging.path(work.fingerprint(name)).exists()]
-        print(
-            f"benchmark {task.name}: {len(todo)} cells to do, {len(names) - len(todo)} done before"
-        )
-        failures = engine.run(work, todo, label=task.name, workers=p.engine.workers)
-        if failures:
-            lines = [f"  {failure.item}: {failure.reason}" for failure in failures]
-            raise UserError("\n".join([f"benchmark {task.name}: cells failed", *lines]))
-        cells = {
-            name: json.loads(staging.path(work.fingerprint(name)).read_bytes()) for name in names
-        }
-    content = {
-        "task": task.model_dump(),
-        "classes": list(loaded.classes),
-        "labels": loaded.test_labels.tolist(),
-        "train_videos": len(loaded.train),
-        "cells": cells,
-    }
-    atomic.write_file(spec.CELLS / f"{task.name}.json", json.dumps(content, indent=1) + "\n")
+        complete(work)
+        content = collected(work)
+    atomic.write_file(options.out / f"{task.name}.json", json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, PositiveInt, ValidationError, model_validator
 
-from pipeline import params
+from pipeline import params, presets
 from pipeline.errors import UserError
+from pipeline.joint import JOINT_METHODS
 from pipeline.methods import METHODS
-from pipeline.params import Adapt, Section, Seed
+from pipeline.params import Adapt, Params, Section, Seed
 
 PATH = Path("benchmarks/accuracy.yaml")
 CELLS = Path("benchmarks/cells")
@@ -18,23 +19,27 @@ SUPERVISED = "target_supervised"  # the bound: trained on the labels that adapta
 
 
 class Task(Section):
-    """An ordered pair of domains under a name."""
+    """An ordered pair of domains under a name, and what it needs of its own."""
 
     name: str = Field(pattern=r"[a-z0-9_]+")
     source: str
     target: str
     classes: tuple[str, ...] | None = None  # None: those that both domains share
     published: str | None = None  # the entry of published.yaml that this task repeats
+    presets: tuple[str, ...] = ()  # of presets/, on top of params.yaml
+    components: PositiveInt | None = None  # principal components of the source; None: features as is
 
 
 class Spec(Section):
     """What the benchmark runs."""
 
     tasks: tuple[Task, ...] = Field(min_length=1)
-    methods: tuple[str, ...] = Field(min_length=1)
+    methods: tuple[str, ...] = Field(min_length=1)  # source-free ones, and variants
     variants: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    baseline: str  # among the methods
+    joint: tuple[str, ...] = ()  # methods that see the source
+    joint_baseline: str | None = None
     seeds: tuple[Seed, ...] = Field(min_length=1)
-    baseline: str
 
     @model_validator(mode="after")
     def _names_are_known(self) -> "Spec":
@@ -42,8 +47,14 @@ class Spec(Section):
             if name not in METHODS and name not in self.variants:
                 known = ", ".join([*METHODS, *self.variants])
                 raise ValueError(f"methods: no method or variant {name!r}; there: {known}")
+        for name in self.joint:
+            if name not in JOINT_METHODS:
+                known = ", ".join(JOINT_METHODS)
+                raise ValueError(f"joint: no method {name!r}; there: {known}")
         if self.baseline not in self.methods:
             raise ValueError(f"baseline {self.baseline!r} is not among the methods")
+        if self.joint and self.joint_baseline not in self.joint:
+            raise ValueError(f"joint_baseline {self.joint_baseline!r} is not among joint")
         return self
 
     def task(self, name: str) -> Task:
@@ -69,10 +80,10 @@ class Spec(Section):
             raise UserError(f"{PATH}: variants.{method}: {wrong}") from None
 
 
-def load(path: Path = PATH) -> tuple[Spec, params.Params]:
-    """Reads accuracy.yaml and params.yaml. Raises UserError, a line a fault."""
+def load(path: Path = PATH) -> Spec:
+    """Reads the benchmark's file. Raises UserError, a line a fault."""
     try:
-        spec = Spec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Spec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run from the project's top folder") from None
     except yaml.YAMLError as fault:
@@ -82,4 +93,8 @@ def load(path: Path = PATH) -> tuple[Spec, params.Params]:
             f"{path}: {'.'.join(map(str, row['loc']))}: {row['msg']}" for row in fault.errors()
         ]
         raise UserError("\n".join(lines)) from None
-    return spec, params.load()
+
+
+def params_of(task: Task) -> Params:
+    """params.yaml with the task's presets. Raises UserError, a line a fault."""
+    return params.load(changes=[presets.content(name) for name in task.presets])
