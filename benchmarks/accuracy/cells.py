@@ -132,9 +132,7 @@ def _code(files: list[Path]) -> list[str]:
 def complete(work: Work) -> None:
     """Computes the cells that are not there. Raises UserError for those that broke."""
     work.prepare()
-    todo = [
-        cell for cell in work.cells() if not work.staging.path(work.fingerprint(cell)).exists()
-    ]
+    todo = [cell for cell in work.cells() if not work.staging.path(work.fingerprint(cell)).exists()]
     done = len(work.cells()) - len(todo)
     print(f"benchmark {work.task.name}: {len(todo)} cells to do, {done} done before")
     failures = engine.run(work, todo, label=work.task.name, workers=work.params.engine.workers)

@@ -77,9 +77,7 @@ def supervised(task: Data, p: Params, seeds: Sequence[int]) -> dict[str, Any]:
     settings = training.Settings(**p.pretrain.model_dump())
     rows = data.rows_of(task.supervised.keys, task.target)
     features = task.target.select(rows)
-    runs = training.pretrain(
-        untrained(task, p, seeds), features, task.supervised.numbers, settings
-    )
+    runs = training.pretrain(untrained(task, p, seeds), features, task.supervised.numbers, settings)
     return {
         str(seed): data.measured(training.predict(run.model, task.target).logits, task)
         for seed, run in runs.items()

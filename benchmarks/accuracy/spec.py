@@ -27,7 +27,9 @@ class Task(Section):
     classes: tuple[str, ...] | None = None  # None: those that both domains share
     published: str | None = None  # the entry of published.yaml that this task repeats
     presets: tuple[str, ...] = ()  # of presets/, on top of params.yaml
-    components: PositiveInt | None = None  # principal components of the source; None: features as is
+    components: PositiveInt | None = (
+        None  # principal components of the source; None: features as is
+    )
 
 
 class Spec(Section):

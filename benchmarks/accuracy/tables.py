@@ -1,16 +1,17 @@
 """Stage `tables`: the cells of all tasks -> accuracy and selection tables, as CSV, Markdown, LaTeX.
 
-    python -m benchmarks.accuracy.tables
+    python -m benchmarks.accuracy.tables [--spec FILE] [--cells FOLDER] [--out FOLDER]
 
 Reads   benchmarks/accuracy.yaml, benchmarks/published.yaml, benchmarks/cells/<task>.json
 Writes  benchmarks/tables/accuracy.{csv,md,tex}, selection.{csv,md}
 """
 
+import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -93,37 +94,77 @@ def choice_cells(choice: choosing.Choice) -> list[str]:
     return [choice.score, lost, gained, ranks, picked]
 
 
-def main() -> None:
-    """Runs the stage."""
-    chosen, _ = spec.load()
-    published = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
+class Block(NamedTuple):
+    """One table of a task: methods of one kind."""
+
+    kind: str
+    heading: str
+    baseline: str
+    lines: list[Line]
+
+
+def blocks(
+    chosen: spec.Spec, task: Mapping[str, Any], published: Mapping[str, float]
+) -> list[Block]:
+    """A task's tables: of source-free methods, and of those that see the source."""
     names = [*dict.fromkeys(chosen.methods), spec.SUPERVISED]
+    found = [Block("source_free", "", chosen.baseline, [])]
+    found[0].lines.extend(summary.line(name, task, chosen.baseline, published) for name in names)
+    if chosen.joint and chosen.joint_baseline:
+        seeing, baseline = {**task, "cells": task["joint"]}, chosen.joint_baseline
+        lines = [summary.line(name, seeing, baseline, published) for name in chosen.joint]
+        found.append(Block("sees_source", "Methods that see the source", baseline, lines))
+    return found
+
+
+def accuracy_texts(block: Block, above: str) -> tuple[list[str], str]:
+    """A block as paragraphs of Markdown, and as a LaTeX table."""
+    text = [cells(line, block.baseline) for line in block.lines]
+    columns = ["method", "accuracy", "oracle", f"against {block.baseline}", "p", "published"]
+    failed = [f"`{line.method}` failed: {line.error}" for line in block.lines if line.error]
+    heading = [f"### {block.heading}"] if block.heading else []
+    caption = f"{block.heading}. {above}" if block.heading else above
+    return [*heading, markdown(columns, text), *failed], latex(caption, columns, text)
+
+
+def write(chosen: spec.Spec, cells_folder: Path, out: Path) -> None:
+    """Writes all tables of a benchmark whose cells are there."""
+    published = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
     accuracy_md, accuracy_tex, selection_md = [_ACCURACY], list[str](), [_SELECTION]
     rows, choices = list[tables.Row](), list[tables.Row]()
     for task in chosen.tasks:
-        found = json.loads((spec.CELLS / f"{task.name}.json").read_text(encoding="utf-8"))
+        found = json.loads((cells_folder / f"{task.name}.json").read_text(encoding="utf-8"))
         printed = published.get(task.published, {}) if task.published else {}
-        lines = [
-            summary.line(name, found, chosen.baseline, printed.get("values", {})) for name in names
-        ]
         above = heading(found, printed)
-        text = [cells(line, chosen.baseline) for line in lines]
-        columns = ["method", "accuracy", "oracle", f"against {chosen.baseline}", "p", "published"]
-        accuracy_md += [f"## {task.name}", above, markdown(columns, text)]
-        accuracy_md += [f"`{line.method}` failed: {line.error}" for line in lines if line.error]
-        accuracy_tex.append(latex(above, columns, text))
-        rows += [tables.rounded({"task": task.name, **asdict(line)}) for line in lines]
-
+        accuracy_md += [f"## {task.name}", above]
+        for block in blocks(chosen, found, printed.get("values", {})):
+            paragraphs, table = accuracy_texts(block, above)
+            accuracy_md += paragraphs
+            accuracy_tex.append(table)
+            rows += [
+                tables.rounded({"task": task.name, "kind": block.kind, **asdict(line)})
+                for line in block.lines
+            ]
         scored = choosing.choices(found)
         told = ["score", "epoch: to the oracle", "to the last", "ranks methods", "picks"]
         selection_md += [f"## {task.name}", markdown(told, [choice_cells(c) for c in scored])]
         choices += [tables.rounded({"task": task.name, **asdict(c)}) for c in scored]
-    tables.write(spec.TABLES / "accuracy.csv", rows)
-    tables.write(spec.TABLES / "selection.csv", choices)
-    atomic.write_file(spec.TABLES / "accuracy.md", "\n\n".join(accuracy_md) + "\n")
-    atomic.write_file(spec.TABLES / "accuracy.tex", "\n\n".join(accuracy_tex) + "\n")
-    atomic.write_file(spec.TABLES / "selection.md", "\n\n".join(selection_md) + "\n")
-    print(f"{spec.TABLES}: accuracy.md, accuracy.csv, accuracy.tex, selection.md, selection.csv")
+    tables.write(out / "accuracy.csv", rows)
+    tables.write(out / "selection.csv", choices)
+    atomic.write_file(out / "accuracy.md", "\n\n".join(accuracy_md) + "\n")
+    atomic.write_file(out / "accuracy.tex", "\n\n".join(accuracy_tex) + "\n")
+    atomic.write_file(out / "selection.md", "\n\n".join(selection_md) + "\n")
+    print(f"{out}: accuracy.md, accuracy.csv, accuracy.tex, selection.md, selection.csv")
+
+
+def main() -> None:
+    """Runs the stage."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy.tables")
+    parser.add_argument("--spec", type=Path, default=spec.PATH)
+    parser.add_argument("--cells", type=Path, default=spec.CELLS)
+    parser.add_argument("--out", type=Path, default=spec.TABLES)
+    options = parser.parse_args()
+    write(spec.load(options.spec), options.cells, options.out)
 
 
 _ACCURACY = """# Accuracy of every method on every task
@@ -132,7 +173,7 @@ Percent of the target's test videos, model of the last epoch, mean ± standard d
 seeds. *oracle*: the best epoch of each seed, chosen with the test labels; a bound, never a result.
 *against*: difference to the baseline in points, and the p-value of a paired sign-flip test over the
 test videos (each video's share of seeds that are right). `target_supervised` is trained on the
-target's labels."""
+target's labels. Of methods that see the source only the last epoch is measured."""
 
 _SELECTION = """# Choosing without target labels
 
