@@ -3,13 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: setup repro test benchmark
+.PHONY: setup repro test benchmark paper
 
 repro: setup
 	dvc repro
 
 benchmark: setup
+	python -m benchmarks.accuracy.features
 	dvc repro benchmarks/dvc.yaml
+
+# A table of a paper: `make paper TABLE=mtran_ucf_hmdb`, or another of benchmarks/papers.
+paper: setup
+	python -m benchmarks.paper $(TABLE)
 
 test: setup
 	ruff format --check .

@@ -295,7 +295,7 @@ def load(path: Path = Path("params.yaml"), changes: Sequence[Mapping[str, Any]] 
     except (yaml.YAMLError, UnicodeDecodeError) as fault:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(fault).split())}") from None
     for change in changes:
-        content = _changed(content, change)
+        content = changed(content, change)
     try:
         return Params.model_validate(content)
     except ValidationError as fault:
@@ -303,10 +303,10 @@ def load(path: Path = Path("params.yaml"), changes: Sequence[Mapping[str, Any]] 
         raise UserError("\n".join(_describe(path, row) for row in rows)) from None
 
 
-def _changed(content: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+def changed(content: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """The content with other values at the leaves that the change names."""
     return {**content} | {
-        key: _changed(content.get(key) or {}, value) if isinstance(value, Mapping) else value
+        key: changed(content.get(key) or {}, value) if isinstance(value, Mapping) else value
         for key, value in change.items()
     }
 

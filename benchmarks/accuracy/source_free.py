@@ -1,4 +1,4 @@
-"""Cells of the benchmark that methods of `pipeline/methods` fill, and the models they begin with."""
+"""Cells that methods of `pipeline/methods` fill, and the source models that they begin with."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields

@@ -1,0 +1,80 @@
+"""Makes the features of a benchmark's tasks with the main pipeline, each with its task's parameters.
+
+    python -m benchmarks.accuracy.features [--spec benchmarks/accuracy.yaml] [--tasks NAME ...]
+
+For each task, params.yaml gets its source, target and presets, `dvc repro` runs the stages up to
+`features` of both domains, and params.yaml becomes what it was. What is cached costs nothing.
+"""
+
+import argparse
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from benchmarks.accuracy import spec
+from pipeline import atomic, params, presets, stages
+from pipeline.errors import UserError
+
+PARAMS = Path("params.yaml")
+KEPT = Path(".staging/params.yaml")  # params.yaml while another stands in its place
+
+
+def changed(task: spec.Task, content: str) -> str:
+    """The text of params.yaml with the task's domains and presets. Raises UserError as params do."""
+    spec.params_of(task)
+    values = yaml.safe_load(content)
+    for name in task.presets:
+        values = params.changed(values, presets.content(name))
+    classes = list(task.classes) if task.classes else None
+    values["task"] = {"source": task.source, "target": task.target, "classes": classes}
+    text: str = yaml.safe_dump(values, sort_keys=False)
+    return text
+
+
+@contextmanager
+def swapped(content: str) -> Iterator[None]:
+    """params.yaml with other content; the old is put back, at the next start if not before."""
+    atomic.write_file(KEPT, PARAMS.read_text(encoding="utf-8"))
+    try:
+        atomic.write_file(PARAMS, content)
+        yield
+    finally:
+        put_back()
+
+
+def put_back() -> None:
+    """Puts params.yaml back where a killed run left another."""
+    if KEPT.exists():
+        KEPT.replace(PARAMS)
+
+
+def make(tasks: Sequence[spec.Task]) -> None:
+    """Runs `dvc repro` for each task. Raises UserError where it fails."""
+    for task in tasks:
+        with swapped(changed(task, PARAMS.read_text(encoding="utf-8"))):
+            targets = [f"features@{domain}" for domain in (task.source, task.target)]
+            done = subprocess.run(["dvc", "repro", *targets], check=False)
+        if done.returncode:
+            raise UserError(
+                f"features of task {task.name}: dvc repro ended with {done.returncode}; its "
+                f"message is above. The videos or features of {task.source} and {task.target} "
+                "belong into data/raw/<domain>, see docs/benchmark.md"
+            )
+
+
+def main() -> None:
+    """Makes the features of all tasks, or of some."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy.features")
+    parser.add_argument("--spec", type=Path, default=spec.PATH)
+    parser.add_argument("--tasks", nargs="+")
+    options = parser.parse_args()
+    put_back()
+    chosen = spec.load(options.spec)
+    make([chosen.task(name) for name in options.tasks] if options.tasks else chosen.tasks)
+
+
+if __name__ == "__main__":
+    stages.run(main)
