@@ -1,22 +1,27 @@
 """The benchmark: what it may be asked, which cells it repeats, what its tables say."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
-from benchmarks.accuracy import cells, choosing, spec, summary, tables
+from benchmarks.accuracy import cells, choosing, data, features, spec, summary, tables
 from benchmarks.accuracy.statistics import rank_correlation, sign_flip_p
 from pipeline import params
 from pipeline.errors import UserError
 from pipeline.imports import reached
+from pipeline.joint import JOINT_METHODS
 from pipeline.methods import METHODS
 from pipeline.selection import SCORES
 from pipeline.staging import Staging
+from tests.two_domains import two_domains
 
 ROOT = Path(spec.__file__).parent.parent.parent
+PAPERS = [path.stem for path in sorted((ROOT / "benchmarks/papers").glob("*.yaml"))]
 P = params.load(ROOT / "params.yaml")
 GOOD: dict[str, Any] = {
     "tasks": [{"name": "demo", "source": "studio", "target": "street"}],
@@ -24,6 +29,8 @@ GOOD: dict[str, Any] = {
     "variants": {"bold": {"method": "shot", "lr": 0.01}},
     "seeds": [0, 1],
     "baseline": "shot",
+    "joint": ["source_only_late", "mmd"],
+    "joint_baseline": "source_only_late",
 }
 
 
@@ -35,6 +42,7 @@ def test_the_repositorys_own_benchmark_is_read() -> None:
         yaml.safe_load((ROOT / "benchmarks/accuracy.yaml").read_text())
     )
     assert set(chosen.methods) >= set(METHODS)
+    assert set(chosen.joint) == set(JOINT_METHODS)
     assert len(chosen.seeds) >= 5
 
 
@@ -43,6 +51,8 @@ def test_the_repositorys_own_benchmark_is_read() -> None:
     [
         ("methods", ["shott"], "no method or variant 'shott'"),
         ("baseline", "mtran", "baseline 'mtran' is not among the methods"),
+        ("joint", ["shot"], "joint: no method 'shot'"),
+        ("joint", ["mmd"], "joint_baseline None is not among joint"),
         ("seeds", [], "seeds"),
         ("tasks", [], "tasks"),
     ],
@@ -70,8 +80,92 @@ def test_a_variant_that_does_not_fit_is_refused_by_name() -> None:
 def test_what_is_published_stands_under_names_of_methods() -> None:
     published = yaml.safe_load((ROOT / "benchmarks/published.yaml").read_text())
     for entry in published.values():
-        assert set(entry["values"]) <= set(METHODS)
+        assert set(entry["values"]) <= set(METHODS) or set(entry["values"]) <= set(JOINT_METHODS)
         assert all(0 < value <= 100 for value in entry["values"].values())
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_a_papers_table_names_what_is_there(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    published = yaml.safe_load((ROOT / "benchmarks/published.yaml").read_text())
+    chosen = spec.load(Path(f"benchmarks/papers/{name}.yaml"))
+    for task in chosen.tasks:
+        assert task.published in published
+        assert set(published[task.published]["values"]) <= {*chosen.methods, *chosen.joint}
+        p = spec.params_of(task)
+        assert p.features.backbone == "i3d"
+        assert p.decode.size == 224
+        assert p.network.layers == 6
+        assert {task.source, task.target} <= p.domains.keys()
+
+
+def test_the_papers_tables_hold_every_cell_that_is_published() -> None:
+    published = yaml.safe_load((ROOT / "benchmarks/published.yaml").read_text())
+    specs = [spec.load(ROOT / f"benchmarks/papers/{name}.yaml") for name in PAPERS]
+    assert {task.published for chosen in specs for task in chosen.tasks} == published.keys()
+
+
+def test_presets_lie_over_params_yaml(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    task = spec.Task(name="a", source="ucf", target="hmdb", presets=("i3d", "mtran_paper_epic"))
+    p = spec.params_of(task)
+    assert (p.adapt.lambda1, p.adapt.lambda2, p.decode.size) == (0.5, 0.05, 224)
+    assert p.seeds == P.seeds
+    with pytest.raises(UserError, match="no preset 'nonesuch'"):
+        spec.params_of(task.model_copy(update={"presets": ("nonesuch",)}))
+
+
+def test_params_yaml_is_swapped_and_put_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = (ROOT / "params.yaml").read_text()
+    Path("params.yaml").write_text(own)
+    task = spec.Task(name="a", source="hmdb", target="ucf", presets=("i3d",))
+    seen = []
+
+    def repro(command: list[str], check: bool) -> subprocess.CompletedProcess[str]:
+        seen.append((command, params.load()))
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(subprocess, "run", repro)
+    with pytest.raises(UserError, match="features of task a: dvc repro ended with 1"):
+        features.make([task])
+    ((command, p),) = seen
+    assert command == ["dvc", "repro", "features@hmdb", "features@ucf"]
+    assert (p.task.source, p.task.target, p.features.backbone) == ("hmdb", "ucf", "i3d")
+    assert Path("params.yaml").read_text() == own
+    assert not features.KEPT.exists()
+
+
+def test_params_yaml_of_a_killed_run_is_put_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("own")
+    entered = features.swapped("other")
+    entered.__enter__()  # and never left
+    assert Path("params.yaml").read_text() == "other"
+    features.put_back()
+    assert Path("params.yaml").read_text() == "own"
+
+
+# The data of a cell
+
+
+def test_components_keep_what_varies_in_the_source_and_learn_nothing_of_the_target() -> None:
+    source, target = (domain.features for domain in two_domains(0, (40, 30)))
+    narrow, other = data.in_components(source, target, 16)
+    assert (narrow.dim, other.dim, len(other)) == (16, 16, 30)
+    clips = narrow.rgb.flatten(0, 1)
+    assert clips.mean(dim=0).abs().max() < 1e-5
+    assert clips.std().item() == pytest.approx(1, abs=1e-3)
+    spread = clips.std(dim=0)
+    assert (spread[:-1] >= spread[1:]).all()
+    _, alone = data.in_components(source, target.select([3]), 16)
+    assert torch.equal(alone.rgb, other.rgb[3:4])
+    with pytest.raises(UserError, match="components: 65"):
+        data.in_components(source, target, 65)
 
 
 # Which cells are repeated
@@ -85,9 +179,10 @@ def work(monkeypatch: pytest.MonkeyPatch) -> cells.Work:
 
 
 def test_a_cell_depends_on_its_parameters_and_its_own_method(work: cells.Work) -> None:
-    prints = [work.fingerprint(name) for name in (*GOOD["methods"], spec.SUPERVISED)]
+    prints = [work.fingerprint(cell) for cell in work.cells()]
+    assert len(prints) == 6
     assert len(set(prints)) == len(prints)
-    assert prints == [work.fingerprint(name) for name in (*GOOD["methods"], spec.SUPERVISED)]
+    assert prints == [work.fingerprint(cell) for cell in work.cells()]
 
 
 def test_the_code_of_a_cell_is_that_of_its_method_and_of_training_alone() -> None:
