@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from two_domains import two_domains
 
 from benchmarks.accuracy import cells, choosing, data, features, spec, summary, tables
 from benchmarks.accuracy.statistics import rank_correlation, sign_flip_p
@@ -18,7 +19,6 @@ from pipeline.joint import JOINT_METHODS
 from pipeline.methods import METHODS
 from pipeline.selection import SCORES
 from pipeline.staging import Staging
-from tests.two_domains import two_domains
 
 ROOT = Path(spec.__file__).parent.parent.parent
 PAPERS = [path.stem for path in sorted((ROOT / "benchmarks/papers").glob("*.yaml"))]

@@ -1,4 +1,4 @@
-"""Makes the features of a benchmark's tasks with the main pipeline, each with its task's parameters.
+"""Makes the features of a benchmark's tasks by the main pipeline, each with its own parameters.
 
     python -m benchmarks.accuracy.features [--spec benchmarks/accuracy.yaml] [--tasks NAME ...]
 
@@ -23,7 +23,7 @@ KEPT = Path(".staging/params.yaml")  # params.yaml while another stands in its p
 
 
 def changed(task: spec.Task, content: str) -> str:
-    """The text of params.yaml with the task's domains and presets. Raises UserError as params do."""
+    """params.yaml with the task's domains and presets. Raises UserError as params do."""
     spec.params_of(task)
     values = yaml.safe_load(content)
     for name in task.presets:
