@@ -129,6 +129,10 @@ def test_params_yaml_is_swapped_and_put_back(
         return subprocess.CompletedProcess(command, 1)
 
     monkeypatch.setattr(subprocess, "run", repro)
+    with pytest.raises(UserError, match="a: data/raw/hmdb, data/raw/ucf"):
+        features.make([task])
+    for name in ("hmdb", "ucf"):
+        Path("data/raw", name).mkdir(parents=True)
     with pytest.raises(UserError, match="features of task a: dvc repro ended with 1"):
         features.make([task])
     ((command, p),) = seen

@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from benchmarks.accuracy import spec
-from pipeline import atomic, params, presets, stages
+from pipeline import atomic, params, paths, presets, stages
 from pipeline.errors import UserError
 
 PARAMS = Path("params.yaml")
@@ -51,9 +51,22 @@ def put_back() -> None:
         KEPT.replace(PARAMS)
 
 
+def lacking(task: spec.Task) -> list[str]:
+    """Raw folders of the task's domains that are not there; the demo's are rendered."""
+    domains = spec.params_of(task).domains
+    pair = (task.source, task.target)
+    if unknown := [name for name in pair if name not in domains]:
+        raise UserError(f"task {task.name}: add {' and '.join(unknown)} to params.yaml's domains")
+    raw = [paths.raw(name) for name in pair if domains[name].dataset != "demo"]
+    return [str(path) for path in raw if not path.exists()]
+
+
 def make(tasks: Sequence[spec.Task]) -> None:
-    """Runs `dvc repro` for each task. Raises UserError where it fails."""
+    """Runs `dvc repro` for each task. Raises UserError where it fails, or where videos lack."""
+    missing = {task.name: folders for task in tasks if (folders := lacking(task))}
     for task in tasks:
+        if task.name in missing:
+            continue
         with swapped(changed(task, PARAMS.read_text(encoding="utf-8"))):
             targets = [f"features@{domain}" for domain in (task.source, task.target)]
             done = subprocess.run(["dvc", "repro", *targets], check=False)
@@ -63,6 +76,11 @@ def make(tasks: Sequence[spec.Task]) -> None:
                 f"message is above. The videos or features of {task.source} and {task.target} "
                 "belong into data/raw/<domain>, see docs/benchmark.md"
             )
+    if missing:
+        lines = [f"  {name}: {', '.join(folders)}" for name, folders in missing.items()]
+        raise UserError(
+            "\n".join(["tasks without videos or features, see docs/benchmark.md:", *lines])
+        )
 
 
 def main() -> None:
