@@ -72,7 +72,7 @@ class Work:
 
     def fingerprint(self, cell: Cell) -> str:
         """What a cell is made from."""
-        made_from = {"data": data.digest(self.task), "seeds": list(self.spec.seeds)}
+        made_from: dict[str, Any] = {"data": data.digest(self.task), "seeds": list(self.spec.seeds)}
         p = self.params
         if cell.kind == "joint":
             code = _code([SHARED_JOINT, *_classes(JOINT_METHODS[cell.name])])

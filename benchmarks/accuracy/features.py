@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from benchmarks.accuracy import spec
-from pipeline import atomic, params, paths, presets, stages
+from pipeline import atomic, params, paths, stages
 from pipeline.errors import UserError
 
 PARAMS = Path("params.yaml")
@@ -26,10 +26,8 @@ def changed(task: spec.Task, content: str) -> str:
     """params.yaml with the task's domains and presets. Raises UserError as params do."""
     spec.params_of(task)
     values = yaml.safe_load(content)
-    for name in task.presets:
-        values = params.changed(values, presets.content(name))
-    classes = list(task.classes) if task.classes else None
-    values["task"] = {"source": task.source, "target": task.target, "classes": classes}
+    for change in spec.changes(task):
+        values = params.changed(values, change)
     text: str = yaml.safe_dump(values, sort_keys=False)
     return text
 
@@ -55,8 +53,6 @@ def lacking(task: spec.Task) -> list[str]:
     """Raw folders of the task's domains that are not there; the demo's are rendered."""
     domains = spec.params_of(task).domains
     pair = (task.source, task.target)
-    if unknown := [name for name in pair if name not in domains]:
-        raise UserError(f"task {task.name}: add {' and '.join(unknown)} to params.yaml's domains")
     raw = [paths.raw(name) for name in pair if domains[name].dataset != "demo"]
     return [str(path) for path in raw if not path.exists()]
 

@@ -1,5 +1,6 @@
 """benchmarks/accuracy.yaml, typed and checked."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,13 @@ def load(path: Path = PATH) -> Spec:
         raise UserError("\n".join(lines)) from None
 
 
+def changes(task: Task) -> list[Mapping[str, Any]]:
+    """What a task changes in params.yaml: its presets, then its domains. Raises UserError."""
+    classes = list(task.classes) if task.classes else None
+    domains = {"source": task.source, "target": task.target, "classes": classes}
+    return [*map(presets.content, task.presets), {"task": domains}]
+
+
 def params_of(task: Task) -> Params:
-    """params.yaml with the task's presets. Raises UserError, a line a fault."""
-    return params.load(changes=[presets.content(name) for name in task.presets])
+    """params.yaml as the task changes it. Raises UserError, a line a fault."""
+    return params.load(changes=changes(task))
