@@ -1,7 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from test_methods import in_a_step
+from one_step import in_a_step
 from torch import Tensor
 from two_domains import two_domains
 

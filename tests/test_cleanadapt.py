@@ -10,7 +10,6 @@ from pipeline.descent import Settings
 from pipeline.methods import Memory, Weights
 from pipeline.methods.cleanadapt import CleanAdapt
 from pipeline.methods.cleanadapt_teacher import CleanAdaptTeacher
-from pipeline.methods.strong import fewer_clips, noisy
 from pipeline.model import Model
 from pipeline.network import Output, RelationNetwork
 from pipeline.noise import Noise
@@ -156,36 +155,3 @@ def test_the_student_sees_other_videos_than_the_teacher(network: RelationNetwork
         CleanAdaptTeacher(Weights(), noise=0.0),
     ):
         assert not torch.isclose(terms(strong, network, FEATURES)["kept_label"], plain)
-
-
-# Strong augmentation
-
-
-def noise(seed: int = 0) -> Noise:
-    return Noise(torch.tensor(seed), torch.device("cpu"))
-
-
-def test_clips_are_dropped_from_both_modalities_alike() -> None:
-    rgb = torch.arange(20.0).view(4, 5, 1).expand(4, 5, 2)
-    one, other = fewer_clips(rgb, -rgb, 0.3, noise())
-    assert one.shape == (4, 4, 2)  # 3.5, to the even neighbour
-    assert torch.equal(one, -other)
-    for video in range(4):
-        shown = one[video, :, 0].tolist()
-        assert len(set(shown)) == 4
-        assert set(shown) <= set(rgb[video, :, 0].tolist())
-    assert not torch.equal(one, fewer_clips(rgb, -rgb, 0.3, noise(1))[0])
-
-
-@pytest.mark.parametrize(("clips", "share", "left"), [(5, 0.0, 5), (5, 1.0, 1), (1, 0.5, 1)])
-def test_at_least_one_clip_stays(clips: int, share: float, left: int) -> None:
-    rgb = torch.rand(3, clips, 2)
-    assert fewer_clips(rgb, rgb, share, noise())[0].shape == (3, left, 2)
-
-
-def test_noise_is_in_standard_deviations_of_each_feature() -> None:
-    clips = torch.randn(400, 5, 2, generator=torch.Generator().manual_seed(0))
-    clips = clips * torch.tensor([1.0, 100.0])
-    added = noisy(clips, 0.3, noise()) - clips
-    torch.testing.assert_close(added.std(dim=(0, 1)), torch.tensor([0.3, 30.0]), rtol=0.1, atol=0)
-    assert torch.equal(noisy(clips, 0.0, noise()), clips)

@@ -6,7 +6,6 @@ from two_domains import two_domains
 
 from pipeline.descent import Settings
 from pipeline.methods import Weights
-from pipeline.methods.pairs import Batch, unpaired_batches
 from pipeline.methods.shot import Shot
 from pipeline.methods.shot_official import ShotOfficial
 from pipeline.network import RelationNetwork
@@ -56,31 +55,3 @@ def test_batches_are_of_all_videos_and_the_terms_are_shots(network: RelationNetw
         for method in (METHOD, Shot(Weights(lambda1=0.3)))
     )
     assert one == other
-
-
-# Batches without pairs
-
-
-def unpaired(count: int, batch_size: int, seed: int = 0) -> list[Batch]:
-    generator = torch.Generator().manual_seed(seed)
-    return list(unpaired_batches(count, batch_size, generator, torch.device("cpu")))
-
-
-@pytest.mark.parametrize(
-    ("count", "batch_size", "sizes"), [(10, 4, [4, 4, 2]), (9, 4, [4, 4]), (3, 4, [3])]
-)
-def test_an_epoch_shows_every_video_once_and_no_video_alone(
-    count: int, batch_size: int, sizes: list[int]
-) -> None:
-    batches = unpaired(count, batch_size)
-    assert [len(batch.videos) for batch in batches] == sizes
-    shown = torch.cat([batch.videos for batch in batches]).tolist()
-    assert len(set(shown)) == len(shown)
-    assert set(shown) <= set(range(count))
-    assert all(len(batch.low) == len(batch.draws) == 0 for batch in batches)
-
-
-def test_the_order_follows_the_generator() -> None:
-    one, same, other = (unpaired(20, 20, seed)[0].videos for seed in (1, 1, 2))
-    assert torch.equal(one, same)
-    assert not torch.equal(one, other)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 from one_run import adapt
-from test_methods import in_a_step
+from one_step import in_a_step
 from torch import Tensor
 from two_domains import two_domains
 
@@ -10,11 +10,12 @@ from pipeline.descent import Settings
 from pipeline.features import Features
 from pipeline.losses import information_maximisation
 from pipeline.methods import Batch, Weights, sthc
-from pipeline.methods.sthc import Sthc, remaining
+from pipeline.methods.sthc import Sthc
 from pipeline.model import Model
 from pipeline.network import RelationNetwork
 from pipeline.noise import Noise
 from pipeline.training import predict
+from pipeline.views import fewer_clips
 
 FEATURES = two_domains(seed=0, videos=(12, 12))[1].features
 NETWORK = RelationNetwork(FEATURES.dim, 6, layers=1, dropout=0.0)
@@ -34,33 +35,18 @@ def step(method: Sthc, features: Features = FEATURES) -> tuple[Model, dict[str, 
 # Clips that remain
 
 
-def test_the_same_random_clips_of_both_modalities_remain_each_once() -> None:
-    places = torch.arange(5.0).expand(200, 5)[:, :, None].expand(-1, -1, 2)
-    rgb, flow = remaining(noise(), 3, places, places + 10)
-    assert rgb.shape == (200, 3, 2)
-    assert torch.equal(flow, rgb + 10)
-    chosen = [frozenset(row) for row in rgb[:, :, 0].tolist()]
-    assert {len(clips) for clips in chosen} == {3}
-    assert len(set(chosen)) == 10
-
-
-def test_every_step_removes_other_clips() -> None:
-    source = noise()
-    one, other = (remaining(source, 3, FEATURES.rgb, FEATURES.flow)[0] for _ in range(2))
-    assert not torch.equal(one, other)
-
-
 @pytest.mark.parametrize(("clips", "removed", "left"), [(5, 0.4, 3), (1, 0.4, 1), (5, 0.99, 1)])
 def test_a_clip_always_remains(
     clips: int, removed: float, left: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = []
 
-    def watched(noise: Noise, count: int, rgb: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
-        kept.append(count)
-        return remaining(noise, count, rgb, flow)
+    def watched(rgb: Tensor, flow: Tensor, share: float, noise: Noise) -> tuple[Tensor, Tensor]:
+        fewer = fewer_clips(rgb, flow, share, noise)
+        kept.append(fewer[0].shape[1])
+        return fewer
 
-    monkeypatch.setattr(sthc, "remaining", watched)
+    monkeypatch.setattr(sthc, "fewer_clips", watched)
     shorter = Features(FEATURES.keys, FEATURES.rgb[:, :clips], FEATURES.flow[:, :clips])
     step(Sthc(Weights(), removed=removed), shorter)
     assert kept == [left]
@@ -73,7 +59,7 @@ def test_sthc_is_information_maximisation_and_two_consistencies() -> None:
     model, terms = step(Sthc(Weights(), temporal=2.0, historical=3.0))
     videos = FEATURES.select(BATCH.videos)
     logits = predict(NETWORK, videos).logits
-    rgb, flow = remaining(noise(), 3, videos.rgb, videos.flow)
+    rgb, flow = fewer_clips(videos.rgb, videos.flow, 0.4, noise())
     fewer = predict(NETWORK, Features(videos.keys, rgb, flow)).logits
     history = model.state["history"][BATCH.videos]
     expected = {

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 from one_run import adapt, pretrain
-from test_methods import in_a_step
+from one_step import in_a_step
 from torch import Tensor
 from two_domains import two_domains
 

@@ -11,18 +11,17 @@ weigh 0, so that a batch of B learns from about r B videos (the seeds' steps sta
 epochs, lr and batch size are params.yaml's (original: 100, 0.01 with drops, 48).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from pipeline.features import Features
 from pipeline.losses import entropy_split
-from pipeline.methods.method import Memory, Method
-from pipeline.methods.pairs import Batch, unpaired_batches
+from pipeline.methods.method import Memory
+from pipeline.methods.pairs import Batch
+from pipeline.methods.unpaired import Unpaired
 from pipeline.model import Model, State
 from pipeline.network import Output
 from pipeline.noisy_label_losses import kept_cross_entropy, small_losses
@@ -30,7 +29,7 @@ from pipeline.runs import Tensors
 
 
 @dataclass(frozen=True)
-class CleanAdapt(Method):
+class CleanAdapt(Unpaired):
     """Uses none of the weights."""
 
     share: float = 0.5
@@ -48,13 +47,6 @@ class CleanAdapt(Method):
         losses = F.cross_entropy(predictions.logits, labels, reduction="none")
         kept = small_losses(losses, labels, self.share)
         return Memory(labels, *entropy_split(predictions.logits), {"kept": kept})
-
-    def batches(
-        self, memory: Memory, batch_size: int, generator: torch.Generator
-    ) -> Iterator[Batch]:
-        """All videos, shuffled."""
-        labels = memory.pseudo_labels
-        return unpaired_batches(len(labels), batch_size, generator, labels.device)
 
     def losses(
         self, model: Model, features: Features, batch: Batch, memory: Memory

@@ -20,11 +20,11 @@ from pipeline.losses import entropy_split
 from pipeline.methods.cleanadapt import CleanAdapt
 from pipeline.methods.method import Memory
 from pipeline.methods.pairs import Batch
-from pipeline.methods.strong import fewer_clips, noisy
 from pipeline.model import Model, State
 from pipeline.network import Output
 from pipeline.noisy_label_losses import kept_cross_entropy, small_losses
 from pipeline.runs import Tensors
+from pipeline.views import deviations, fewer_clips, noisy
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class CleanAdaptTeacher(CleanAdapt):
         videos = batch.videos
         rgb, flow = features.rgb[videos], features.flow[videos]
         rgb, flow = fewer_clips(rgb, flow, self.dropped, model.noise)
-        rgb, flow = (noisy(clips, self.noise, model.noise) for clips in (rgb, flow))
+        rgb, flow = (noisy(c, self.noise * deviations(c), model.noise) for c in (rgb, flow))
         labels, kept = memory.pseudo_labels[videos], memory.notes["kept"][videos]
         model.keep(labels=memory.pseudo_labels)
         return {"kept_label": kept_cross_entropy(model(rgb, flow).logits, labels, kept)}

@@ -29,7 +29,7 @@ from pipeline.methods.pairs import Batch
 from pipeline.model import Model, State
 from pipeline.network import Output
 from pipeline.runs import Tensors
-from pipeline.views import jittered
+from pipeline.views import deviations, jittered
 from pipeline.weighted_losses import (
     agreement,
     reliabilities,
@@ -69,7 +69,7 @@ class Hcl(Method):
     def begin(self, predictions: Output, features: Features, weights: Tensors) -> dict[str, Any]:
         """The teacher is the source model; the queue is empty; how much noise a view gets."""
         both = {"rgb": features.rgb, "flow": features.flow}
-        spreads = {k: self.noise * clips.std(dim=(0, 1), correction=0) for k, clips in both.items()}
+        spreads = {name: self.noise * deviations(clips) for name, clips in both.items()}
         absent = predictions.fused.new_zeros(self.queue)
         unseen = predictions.fused.new_zeros(self.queue, predictions.fused.shape[1])
         nothing = Keys(unseen, absent, absent.long())

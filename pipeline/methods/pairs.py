@@ -1,4 +1,4 @@
-"""Batches: pairs of a video of high and one of low confidence, or videos in any order."""
+"""Batches: pairs of a video of high and one of low confidence."""
 
 import math
 from collections.abc import Iterator
@@ -46,23 +46,6 @@ def paired_batches(
     for start in range(0, pairs, batch_size // 2):
         chosen = slice(start, start + batch_size // 2)
         yield Batch(high[chosen], low[chosen], draws[chosen])
-
-
-def unpaired_batches(
-    count: int, batch_size: int, generator: torch.Generator, device: torch.device
-) -> Iterator[Batch]:
-    """Every video once, whatever its confidence; a last single one is left out.
-
-    Args:
-        count: n, videos, at least 2.
-        batch_size: videos a batch, at least 2.
-        generator: on the CPU.
-        device: of the positions.
-    """
-    order = torch.randperm(count, generator=generator).to(device)
-    for chosen in order.split(batch_size):
-        if len(chosen) > 1:
-            yield Batch(chosen, chosen[:0], chosen[:0].float())
 
 
 def symmetric_beta(count: int, alpha: float, generator: torch.Generator) -> Tensor:

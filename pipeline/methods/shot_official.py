@@ -10,22 +10,21 @@ weight normalisation; epochs, lr and batch size, which are params.yaml's (SHOT: 
 source model is trained with label smoothing 0.1: `pretrain.label_smoothing`.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
 from pipeline.descent import Settings
 from pipeline.features import Features
-from pipeline.methods.method import Memory, Method
-from pipeline.methods.pairs import Batch, unpaired_batches
+from pipeline.methods.method import Memory
+from pipeline.methods.pairs import Batch
 from pipeline.methods.shot import clustering
+from pipeline.methods.unpaired import Unpaired
 from pipeline.model import Model
 
 
 @dataclass(frozen=True)
-class ShotOfficial(Method):
+class ShotOfficial(Unpaired):
     """Uses none of the weights."""
 
     beta: float = 0.3
@@ -36,13 +35,6 @@ class ShotOfficial(Method):
     def settings(self, settings: Settings) -> Settings:
         """SHOT's descent."""
         return replace(settings, weight_decay=self.weight_decay, nesterov=True, schedule="decay")
-
-    def batches(
-        self, memory: Memory, batch_size: int, generator: torch.Generator
-    ) -> Iterator[Batch]:
-        """All videos, shuffled."""
-        labels = memory.pseudo_labels
-        return unpaired_batches(len(labels), batch_size, generator, labels.device)
 
     def losses(
         self, model: Model, features: Features, batch: Batch, memory: Memory

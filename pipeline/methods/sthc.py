@@ -20,8 +20,8 @@ from pipeline.methods.method import Memory, Method
 from pipeline.methods.pairs import Batch
 from pipeline.model import Model
 from pipeline.network import Output
-from pipeline.noise import Noise
 from pipeline.runs import Tensors
+from pipeline.views import fewer_clips
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,7 @@ class Sthc(Method):
         logits = model(rgb, flow).logits
         predictions = logits.softmax(dim=1)
         model.keep(predictions=predictions)
-        kept = max(1, round(rgb.shape[1] * (1 - self.removed)))
-        fewer = model(*remaining(model.noise, kept, rgb, flow)).logits
+        fewer = model(*fewer_clips(rgb, flow, self.removed, model.noise)).logits
         history = model.state["history"][batch.videos]
         return {
             "information_maximisation": information_maximisation(logits),
@@ -63,11 +62,3 @@ class Sthc(Method):
         history = model.state["history"]
         mixed = history[batch.videos].lerp(model.kept["predictions"], 1 - self.momentum)
         return {"history": history.index_copy(0, batch.videos, mixed)}
-
-
-def remaining(noise: Noise, kept: int, rgb: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
-    """Random clips of each video, the same of both modalities: (n, T, d) -> (n, kept, d)."""
-    count, clips, dim = rgb.shape
-    chosen = noise.uniform(count, clips).argsort(dim=1)[:, :kept]  # (n, kept)
-    places = chosen[:, :, None].expand(-1, -1, dim)
-    return rgb.gather(1, places), flow.gather(1, places)
