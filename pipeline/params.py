@@ -204,6 +204,9 @@ class Joint(Section):
         "mm_sada",
         "mm_sada_without_domain",
         "mcd",
+        "ta3n",
+        "sava",
+        "tcon",
         "source_only_batch_norm",
         "adabn",
     ] = "cross_modal_contrastive"

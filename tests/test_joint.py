@@ -290,7 +290,7 @@ def test_predictions_see_the_mean_of_the_windows_and_selections_keep_them() -> N
     assert torch.equal(few.flow_windows, windows[[4, 2]] + 1)
 
 
-@pytest.mark.parametrize("name", ["cross_modal_contrastive", "mmd"])
+@pytest.mark.parametrize("name", ["cross_modal_contrastive", "ta3n"])
 def test_a_run_on_windows_is_another_run_than_on_their_means(name: str) -> None:
     method = JOINT_METHODS[name](JointWeights())
     rgb, flow = DATA.source.rgb, DATA.source.flow

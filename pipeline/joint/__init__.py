@@ -21,7 +21,10 @@ from pipeline.joint.method import JointData, JointMethod, JointWeights
 from pipeline.joint.mm_sada import MmSada
 from pipeline.joint.mmd import Mmd
 from pipeline.joint.pseudo_labelling import PseudoLabelling
+from pipeline.joint.sava import Sava
 from pipeline.joint.supervised import SourceOnlyBatchNorm, SourceOnlyLate, TargetSupervised
+from pipeline.joint.ta3n import Ta3n
+from pipeline.joint.tcon import Tcon
 
 JOINT_METHODS: dict[str, Callable[[JointWeights], JointMethod]] = {
     "source_only_late": SourceOnlyLate,
@@ -43,6 +46,9 @@ JOINT_METHODS: dict[str, Callable[[JointWeights], JointMethod]] = {
     "mm_sada": MmSada,
     "mm_sada_without_domain": mm_sada.mm_sada_without_domain,
     "mcd": Mcd,
+    "ta3n": Ta3n,
+    "sava": Sava,
+    "tcon": Tcon,
     "source_only_batch_norm": SourceOnlyBatchNorm,
     "adabn": AdaBn,
 }
