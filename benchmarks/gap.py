@@ -19,7 +19,7 @@ from pipeline import checkpoints, index, metrics, params, paths, store, training
 from pipeline.features import Features
 from pipeline.joint import JOINT_METHODS, JointData, JointMethod, JointWeights
 from pipeline.joint import training as joint_training
-from pipeline.joint.late_fusion import LateFusionNetwork
+from pipeline.joint.shape import Shape
 from pipeline.labelling import Labelled, of_classes, of_split, task_classes
 from pipeline.methods import METHODS, Weights
 from pipeline.network import RelationNetwork
@@ -69,17 +69,8 @@ def joint_accuracies(
     tested: tuple[Features, Labelled],
 ) -> list[float]:
     """Each seed's accuracy after training on both domains at once."""
-    networks = {
-        seed: LateFusionNetwork(
-            card.dim,
-            len(card.classes),
-            layers=card.layers,
-            dropout=card.dropout,
-            batch_norm=method.batch_norm,
-            seed=seed,
-        )
-        for seed in range(seeds)
-    }
+    shape = Shape(card.dim, len(card.classes), data.source.clips, card.layers, card.dropout)
+    networks = {seed: method.network(shape, seed) for seed in range(seeds)}
     settings = training.Settings(p.joint.epochs, p.joint.lr, p.joint.batch_size)
     features, videos = tested
     said = [

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from pipeline.noise import Noise
+from pipeline.noise import Noise, initial_weights
 
 
 class Output(NamedTuple):
@@ -107,8 +107,7 @@ class RelationNetwork(nn.Module):
         self.dim = dim
         self.classes = classes
         self.dropout = dropout
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+        with initial_weights(seed):
             self.rgb = Branch(dim, layers, dropout)
             self.flow = Branch(dim, layers, dropout)
             self.fusion = nn.Linear(2 * dim, dim)

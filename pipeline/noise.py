@@ -1,4 +1,4 @@
-"""Random numbers of a training step: a stream a run, the same alone or beside other runs.
+"""Random numbers of a run: of its initial weights, and of a training step.
 
 Several runs train at once as one batched model (`torch.vmap`). PyTorch would draw for all of them
 from one stream, so that a run's dropout depended on its neighbours. Here every draw is made by a
@@ -6,12 +6,22 @@ generator of its own, seeded with the run's seed and the number of the draw.
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
 _STRIDE = 0x9E3779B97F4A7C15  # odd and irregular: draw k of a seed meets no draw of its neighbours
+
+
+@contextmanager
+def initial_weights(seed: int) -> Iterator[None]:
+    """Modules built inside get the weights of `seed`; the global random numbers are left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
 
 
 class Noise:

@@ -103,6 +103,14 @@ class Store:
         rgb, flow = (torch.from_numpy(part[rows].mean(axis=2)) for part in (self.rgb, self.flow))
         return Features(tuple(keys), rgb, flow)
 
+    def windows(self, keys: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """RGB and flow of some videos, each (n, T, W, d), in that order.
+
+        Raises UserError for a video that the store does not hold.
+        """
+        rows = self._rows(keys)
+        return torch.from_numpy(self.rgb[rows]), torch.from_numpy(self.flow[rows])
+
     def _rows(self, keys: Sequence[str]) -> NDArray[np.int64]:
         position = {key: row for row, key in enumerate(self.keys)}
         absent = [key for key in keys if key not in position]

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd import gradcheck
 from two_sided import BATCH, DATA, fitted, in_a_step, network, terms
 
 from pipeline.descent import Settings
@@ -14,7 +15,7 @@ from pipeline.joint import JOINT_METHODS, JointMethod, JointWeights
 from pipeline.joint.discrepancy import classifier_discrepancy
 from pipeline.joint.late_fusion import LateFusionNetwork, classify
 from pipeline.joint.mm_sada import correspondence, rotated_half
-from pipeline.joint.reversal import ramp, reversed_gradient
+from pipeline.joint.reversal import ramp, reversed_gradient, two_sample_cross_entropy
 from pipeline.joint.training import fit, predict
 
 
@@ -45,6 +46,47 @@ def test_the_ramp_goes_from_nothing_towards_its_top() -> None:
     assert ramp(1.0, 0.2) == pytest.approx(0.2, rel=1e-4)
 
 
+# Two samples and their discriminator
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def test_an_undecided_discriminator_scores_log_2() -> None:
+    got = two_sample_cross_entropy(torch.zeros(3, 2), torch.zeros(5, 2))
+    assert got.item() == pytest.approx(math.log(2))
+
+
+def test_a_right_and_sure_discriminator_scores_zero() -> None:
+    sure = torch.tensor([[1000.0, 0.0]])
+    assert two_sample_cross_entropy(sure, sure.flip(1)).item() == 0
+
+
+def test_two_sample_cross_entropy_equals_its_formula() -> None:
+    one, other = normal(3, 4, 2), normal(2, 4, 2, seed=1)
+    total = 0.0
+    for logits, k in ((one, 0), (other, 1)):
+        for row in logits.reshape(-1, 2):
+            total -= math.log(row.softmax(dim=0)[k].item()) / 20
+    assert two_sample_cross_entropy(one, other).item() == pytest.approx(total)
+
+
+def test_the_gradient_of_two_sample_cross_entropy_is_right() -> None:
+    samples = normal(3, 4, 2).requires_grad_(), normal(2, 4, 2, seed=1).requires_grad_()
+    assert gradcheck(two_sample_cross_entropy, samples)
+
+
+def test_two_sample_cross_entropy_of_extremes_is_finite() -> None:
+    wrong = torch.tensor([[-1e4, 1e4]]).requires_grad_()
+    got = two_sample_cross_entropy(wrong, wrong.flip(1))
+    got.backward()
+    assert got.item() == pytest.approx(2e4)
+    assert wrong.grad is not None
+    assert wrong.grad.isfinite().all()
+
+
 # MM-SADA
 
 
@@ -72,9 +114,19 @@ def gradients(name: str, term: str) -> tuple[float, float]:
     return changes[0], changes[1]
 
 
-@pytest.mark.parametrize("name", ["adversarial", "mm_sada"])
-def test_branches_ascend_what_the_discriminator_descends(name: str) -> None:
-    of_branch, of_discriminator = gradients(name, "rgb_domain")
+@pytest.mark.parametrize(
+    ("name", "term"),
+    [
+        ("adversarial", "rgb_domain"),
+        ("mm_sada", "rgb_domain"),
+        ("contrastive_adversarial", "rgb_domain"),
+        ("adversarial_adversarial", "rgb_domain"),
+        ("adversarial_adversarial", "source_modality"),
+        ("adversarial_adversarial", "target_modality"),
+    ],
+)
+def test_branches_ascend_what_the_discriminator_descends(name: str, term: str) -> None:
+    of_branch, of_discriminator = gradients(name, term)
     assert of_branch > 0
     assert of_discriminator < 0
 

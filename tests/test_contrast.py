@@ -10,7 +10,11 @@ from torch.autograd import gradcheck
 from two_sided import BATCH, DATA, in_a_step, network, terms
 
 from pipeline.joint import JOINT_METHODS, JointMethod, JointWeights
-from pipeline.joint.contrast import cross_domain_contrast, cross_modal_contrast
+from pipeline.joint.contrast import (
+    cross_domain_contrast,
+    cross_modal_contrast,
+    pooled_cross_modal_contrast,
+)
 from pipeline.joint.memory_bank import updated
 
 TAU = 0.1
@@ -75,6 +79,64 @@ def test_the_gradient_of_cross_modal_contrast_is_right() -> None:
         return cross_modal_contrast(rgb, flow, unit(6, 4), unit(6, 4, seed=3), videos, TAU)
 
     assert gradcheck(loss, (unit(3, 4).requires_grad_(), unit(3, 4, seed=1).requires_grad_()))
+
+
+# The same with one logarithm
+
+
+def test_alike_anchors_have_the_value_of_the_mean_of_logarithms() -> None:
+    rows = torch.eye(5, dtype=torch.float64)
+    got = pooled_cross_modal_contrast(rows, rows, rows, rows, torch.arange(5), TAU)
+    assert got.item() == pytest.approx(math.log(1 + 4 * math.exp(-1 / TAU)))
+
+
+def test_a_bank_of_one_video_scores_zero_with_one_logarithm() -> None:
+    row = unit(1, 4)
+    videos = torch.zeros(1, dtype=torch.long)
+    assert pooled_cross_modal_contrast(row, -row, row, row, videos, TAU).item() == 0
+
+
+def test_pooled_contrast_equals_its_formula() -> None:
+    rgb, flow, rgb_bank, flow_bank = unit(3, 4), unit(3, 4, seed=1), unit(6, 4), unit(6, 4, seed=3)
+    videos, total = torch.tensor([5, 0, 2]), 0.0
+    for anchors, bank in ((rgb, flow_bank), (flow, rgb_bank)):
+        positives = everything = 0.0
+        for anchor, own in zip(anchors, videos.tolist(), strict=True):
+            positives += math.exp(dot(anchor, bank[own]) / TAU)
+            everything += sum(math.exp(dot(anchor, row) / TAU) for row in bank)
+        total -= math.log(positives / everything) / 2
+    got = pooled_cross_modal_contrast(rgb, flow, rgb_bank, flow_bank, videos, TAU)
+    assert got.item() == pytest.approx(total)
+
+
+def test_the_gradient_of_pooled_contrast_is_right() -> None:
+    videos = torch.tensor([1, 2, 3])
+
+    def loss(rgb: Tensor, flow: Tensor) -> Tensor:
+        return pooled_cross_modal_contrast(rgb, flow, unit(6, 4), unit(6, 4, seed=3), videos, 0.5)
+
+    assert gradcheck(loss, (unit(3, 4).requires_grad_(), unit(3, 4, seed=1).requires_grad_()))
+
+
+def test_pooled_contrast_at_a_tiny_temperature_is_finite_and_so_is_its_gradient() -> None:
+    row = torch.tensor([[1.0, 0.0]])
+    anchor, bank = row.clone().requires_grad_(), torch.cat([-row, row])
+    got = pooled_cross_modal_contrast(anchor, anchor, bank, bank, torch.tensor([0]), 1e-6)
+    got.backward()
+    assert got.item() == pytest.approx(2e6)
+    assert anchor.grad is not None
+    assert anchor.grad.isfinite().all()
+
+
+def test_a_hard_anchor_beside_an_easy_one_gets_less_gradient_with_one_logarithm() -> None:
+    bank, videos = torch.eye(2), torch.tensor([0, 1])
+    shares = []
+    for loss in (cross_modal_contrast, pooled_cross_modal_contrast):
+        anchors = F.normalize(torch.tensor([[1.0, 0.0], [0.6, 0.5]]), dim=1).requires_grad_()
+        loss(anchors, bank, bank, bank, videos, TAU).backward()
+        assert anchors.grad is not None
+        shares.append(anchors.grad[1].norm().item())
+    assert shares[1] < shares[0] / 2
 
 
 @pytest.mark.parametrize("domain", ["source", "target"])
@@ -220,6 +282,12 @@ CONTRASTS = {"modality_source", "modality_target"}
         ("contrastive_same_windows", CONTRASTS | {"domain"}),
         ("contrastive_with_pseudo_labels", CONTRASTS | {"pseudo_label"}),
         ("contrastive_as_published", CONTRASTS | {"domain"}),
+        ("contrastive_literal", CONTRASTS | {"domain"}),
+        ("contrastive_adversarial", CONTRASTS | {"rgb_domain", "flow_domain"}),
+        (
+            "adversarial_adversarial",
+            {"source_modality", "target_modality", "rgb_domain", "flow_domain"},
+        ),
         ("pseudo_labelling", {"pseudo_label"}),
     ],
 )
@@ -233,6 +301,12 @@ def test_the_head_is_there_where_it_is_wanted() -> None:
     assert heads["contrastive_head_in_both"]
     assert not heads["contrastive_domain_only"]
     assert not heads["contrastive_without_head"]
+    assert "head" in made("contrastive_adversarial").extras(network(), 0)
+    assert "head" not in made("adversarial_adversarial").extras(network(), 0)
+
+
+def test_without_a_contrast_there_are_no_banks() -> None:
+    assert in_a_step(made("adversarial_adversarial"), network()).state == {}
 
 
 def test_the_head_changes_only_the_contrast_that_sees_it() -> None:

@@ -8,23 +8,24 @@ from functools import cache
 import pytest
 import torch
 from torch import Tensor
-from two_sided import CLASSES, DATA, data_of, fitted, in_a_step, network, score, terms
+from two_sided import CLASSES, DATA, data_of, fitted, in_a_step, network, network_of, score, terms
 
 from pipeline.descent import Settings
 from pipeline.errors import UserError
 from pipeline.features import Features
 from pipeline.joint import JOINT_METHODS, JointBatch, JointData, JointMethod, JointWeights
 from pipeline.joint.batches import joint_batches
-from pipeline.joint.late_fusion import LateFusionNetwork, classify, with_statistics
+from pipeline.joint.late_fusion import classify, with_statistics
+from pipeline.joint.shape import JointNetwork
 from pipeline.joint.training import fit, predict
-from pipeline.joint.windows import drawn, drawn_alike
+from pipeline.joint.windows import WindowedFeatures, drawn, drawn_alike, of_windows, seen
 from pipeline.methods import METHODS
 from pipeline.noise import Noise
 
 SHORT = Settings(epochs=10, batch_size=64)
 
 
-def weights(model: LateFusionNetwork) -> Tensor:
+def weights(model: JointNetwork) -> Tensor:
     return torch.cat([weight.flatten() for weight in model.state_dict().values()])
 
 
@@ -57,7 +58,7 @@ def test_the_source_beats_chance_and_labels_of_the_target_beat_the_source() -> N
 @pytest.mark.parametrize("name", JOINT_METHODS)
 def test_losses_depend_on_their_arguments_alone(name: str) -> None:
     method = JOINT_METHODS[name](JointWeights())
-    start = network(batch_norm=method.batch_norm)
+    start = network_of(method)
     one, other = terms(method, start), terms(method, start)
     assert one.keys() == other.keys()
     assert all(torch.equal(one[term], other[term]) for term in one)
@@ -68,7 +69,7 @@ def test_losses_depend_on_their_arguments_alone(name: str) -> None:
 def test_a_seed_beside_others_gives_what_it_gives_alone(name: str) -> None:
     method = JOINT_METHODS[name](JointWeights())
     settings = Settings(epochs=2, batch_size=32)
-    starts = {seed: network(seed, batch_norm=method.batch_norm) for seed in (3, 1)}
+    starts = {seed: network_of(method, seed) for seed in (3, 1)}
     data = data_of(method)
     together = fit(starts, data, method, settings)
     assert list(together) == [3, 1]
@@ -84,7 +85,7 @@ def test_a_seed_beside_others_gives_what_it_gives_alone(name: str) -> None:
 @pytest.mark.parametrize("name", JOINT_METHODS)
 def test_before_the_warm_up_is_over_the_source_counts_alone(name: str) -> None:
     method = JOINT_METHODS[name](JointWeights())
-    start = network(batch_norm=method.batch_norm)
+    start = network_of(method)
     early, later = terms(method, start, progress=0.0), terms(method, start)
     assert early.keys() == later.keys()
     assert early["cross_entropy"] == later["cross_entropy"]
@@ -94,7 +95,7 @@ def test_before_the_warm_up_is_over_the_source_counts_alone(name: str) -> None:
 @pytest.mark.parametrize("name", JOINT_METHODS)
 def test_lambda_scales_what_stands_beside_the_cross_entropy(name: str) -> None:
     one, two = (
-        terms(method, network(batch_norm=method.batch_norm))
+        terms(method, network_of(method))
         for method in (JOINT_METHODS[name](JointWeights(lambda_=value)) for value in (0.5, 1.0))
     )
     for term in one:
@@ -106,7 +107,7 @@ def test_lambda_scales_what_stands_beside_the_cross_entropy(name: str) -> None:
 def test_two_videos_a_domain_are_enough(name: str) -> None:
     method = JOINT_METHODS[name](JointWeights(threshold=0.0))
     data = JointData(DATA.source.select([0, 1]), DATA.labels[:2], DATA.target.select([0, 1]))
-    start = network(batch_norm=method.batch_norm)
+    start = network_of(method)
     run = fit({0: start}, data, method, Settings(epochs=2, batch_size=2))[0]
     assert all(math.isfinite(value) for row in run.rows for value in row.values())
 
@@ -135,10 +136,20 @@ def test_a_label_of_the_target_has_no_place() -> None:
     assert JointData.__annotations__.keys() == {"source", "labels", "target"}
     given = {
         parameter.name
-        for name in ("begin", "extras", "losses", "alignment", "after_step")
+        for name in ("network", "begin", "extras", "losses", "alignment", "after_step")
         for parameter in inspect.signature(getattr(JointMethod, name)).parameters.values()
     }
-    assert given == {"self", "source", "target", "network", "seed", "model", "data", "batch"}
+    assert given == {
+        "self",
+        "source",
+        "target",
+        "shape",
+        "network",
+        "seed",
+        "model",
+        "data",
+        "batch",
+    }
 
 
 def method() -> JointMethod:
@@ -233,6 +244,64 @@ def test_windows_of_the_modalities_are_independent_or_the_same() -> None:
     assert not torch.equal(rgb, flow)
     rgb, flow = drawn_alike(clips, clips + 0.0, random)
     assert torch.equal(rgb, flow)
+
+
+def stored(videos: int, segments: int, windows: int) -> Tensor:
+    """Windows (n, T, W, 3) whose features are the numbers of video, segment and window."""
+    axes = (torch.arange(count) for count in (videos, segments, windows))
+    return torch.cartesian_prod(*axes).view(videos, segments, windows, 3).float()
+
+
+KEYS = tuple(f"{number:03d}" for number in range(200))
+
+
+def test_one_window_of_each_segment_is_seen() -> None:
+    features = of_windows(KEYS, stored(200, 5, 2), stored(200, 5, 2))
+    rgb, flow = seen(features, torch.tensor([7, 3]), "independent", noise())
+    assert rgb.shape == flow.shape == (2, 5, 3)
+    assert torch.equal(rgb[:, :, 0], torch.tensor([7.0, 3.0])[:, None].expand(-1, 5))
+    assert torch.equal(rgb[:, :, 1], torch.arange(5.0).expand(2, -1))
+    rgb, flow = seen(features, torch.arange(200), "independent", noise())
+    assert 400 < rgb[:, :, 2].sum() < 600  # of 1000 windows half are the second
+    assert 400 < (rgb != flow).any(dim=2).sum() < 600
+
+
+def test_windows_of_a_segment_may_be_the_same_in_both_modalities() -> None:
+    features = of_windows(KEYS, stored(200, 5, 3), stored(200, 5, 3))
+    assert torch.equal(*seen(features, torch.arange(200), "same", noise()))
+
+
+def test_a_single_window_a_segment_leaves_plain_features_of_which_three_are_seen() -> None:
+    features = of_windows(KEYS, stored(200, 5, 1), stored(200, 5, 1))
+    assert type(features) is Features
+    assert torch.equal(features.rgb, stored(200, 5, 1).squeeze(2))
+    assert seen(features, torch.arange(9), "independent", noise())[0].shape == (9, 3, 3)
+    whole, _ = seen(features, torch.arange(9), "whole", noise())
+    assert torch.equal(whole, features.rgb[:9])
+
+
+def test_predictions_see_the_mean_of_the_windows_and_selections_keep_them() -> None:
+    windows = stored(200, 5, 2)
+    features = of_windows(KEYS, windows, windows + 1)
+    assert torch.equal(features.rgb, windows.mean(dim=2))
+    few = features.select([4, 2]).to("cpu")
+    assert isinstance(few, WindowedFeatures)
+    assert few.keys == ("004", "002")
+    assert torch.equal(few.flow_windows, windows[[4, 2]] + 1)
+
+
+@pytest.mark.parametrize("name", ["cross_modal_contrastive", "ta3n"])
+def test_a_run_on_windows_is_another_run_than_on_their_means(name: str) -> None:
+    method = JOINT_METHODS[name](JointWeights())
+    rgb, flow = DATA.source.rgb, DATA.source.flow
+    windows = (torch.stack([part, part + 1], dim=2) for part in (rgb, flow))
+    source = of_windows(DATA.source.keys, *windows)
+    settings = Settings(epochs=1, batch_size=64)
+    runs = [
+        fit({0: network_of(method)}, DATA._replace(source=each), method, settings)[0]
+        for each in (source, Features(source.keys, source.rgb, source.flow))
+    ]
+    assert not torch.equal(*(weights(run.model) for run in runs))
 
 
 # The network

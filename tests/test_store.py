@@ -128,6 +128,14 @@ def test_windows_of_a_segment_are_averaged(tmp_path: Path) -> None:
             assert np.abs(part[number].numpy() - mean).max() < 1e-6
 
 
+def test_windows_of_a_segment_can_be_had_apart(tmp_path: Path) -> None:
+    write(tmp_path / "out")
+    rgb, flow = store.load(tmp_path / "out").windows(["walk/b.mp4", "a"])
+    for number, key in enumerate(("walk/b.mp4", "a")):
+        assert np.array_equal(rgb[number].numpy(), rows()[key].rgb)
+        assert np.array_equal(flow[number].numpy(), rows()[key].flow)
+
+
 def test_features_come_in_the_order_asked_for(tmp_path: Path) -> None:
     write(tmp_path / "out")
     loaded = store.load(tmp_path / "out")

@@ -7,6 +7,7 @@ from two_domains import two_domains
 from pipeline.descent import Settings
 from pipeline.joint import JointBatch, JointData, JointMethod
 from pipeline.joint.late_fusion import LateFusionNetwork
+from pipeline.joint.shape import JointNetwork, Shape
 from pipeline.joint.training import Trained, fit, predict
 from pipeline.metrics import accuracy
 from pipeline.model import Model
@@ -30,6 +31,14 @@ def network(
     )
 
 
+def network_of(
+    method: JointMethod, seed: int = 0, *, layers: int = 1, dropout: float = 0.3
+) -> JointNetwork:
+    """The network that the method trains."""
+    features = SOURCE.features
+    return method.network(Shape(features.dim, CLASSES, features.clips, layers, dropout), seed)
+
+
 def data_of(method: JointMethod) -> JointData:
     """What the method learns from."""
     if method.learns_from == "target":
@@ -38,16 +47,15 @@ def data_of(method: JointMethod) -> JointData:
 
 
 def fitted(method: JointMethod, settings: Settings, seed: int = 0) -> Trained:
-    start = network(seed, batch_norm=method.batch_norm)
-    return fit({seed: start}, data_of(method), method, settings)[seed]
+    return fit({seed: network_of(method, seed)}, data_of(method), method, settings)[seed]
 
 
-def score(model: LateFusionNetwork) -> float:
+def score(model: JointNetwork) -> float:
     return accuracy(predict(model, TARGET.features).logits.argmax(dim=1), TARGET.labels)
 
 
 def in_a_step(
-    method: JointMethod, start: LateFusionNetwork, progress: float = 0.5, seed: int = 0
+    method: JointMethod, start: JointNetwork, progress: float = 0.5, seed: int = 0
 ) -> Model:
     """What a method sees of the network in a step."""
     extras = method.extras(start, seed)
@@ -65,7 +73,5 @@ def in_a_step(
 BATCH = JointBatch(torch.arange(0, 40), torch.arange(20, 52))
 
 
-def terms(
-    method: JointMethod, start: LateFusionNetwork, progress: float = 0.5
-) -> dict[str, Tensor]:
+def terms(method: JointMethod, start: JointNetwork, progress: float = 0.5) -> dict[str, Tensor]:
     return method.losses(in_a_step(method, start, progress), DATA, BATCH)

@@ -9,7 +9,6 @@ frequent as the source's, without which the method collapses where the source mo
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -17,24 +16,29 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.joint.batches import JointBatch
-from pipeline.joint.contrast import cross_domain_contrast, cross_modal_contrast
+from pipeline.joint.contrast import (
+    cross_domain_contrast,
+    cross_modal_contrast,
+    pooled_cross_modal_contrast,
+)
 from pipeline.joint.late_fusion import LateFusionNetwork, LateOutput
 from pipeline.joint.memory_bank import filled, updated
-from pipeline.joint.method import JointData, JointMethod, JointWeights, seeded
+from pipeline.joint.method import JointData, JointMethod, seeded
 from pipeline.joint.pseudo_labels import class_shares, confident_cross_entropy, sure_classes
 from pipeline.methods.method import Extra
 from pipeline.model import Model
 
 PROJECTED = 128  # width of what the head says, SimCLR's
 MODALITIES = ("rgb", "flow")
+CONTRASTS = {"contrast": cross_modal_contrast, "pooled": pooled_cross_modal_contrast}
 
 
 @dataclass(frozen=True)
 class CrossModalContrastive(JointMethod):
     """Eq. 7: cross-entropy + lambda * (cross-modal contrast of either domain + cross-domain's)."""
 
-    across_modalities: Literal["contrast", "nothing"] = "contrast"
-    """L_mo, in either domain."""
+    across_modalities: Literal["contrast", "pooled", "nothing"] = "contrast"
+    """L_mo, in either domain; `pooled` as its equation is printed."""
     across_domains: Literal["contrast", "pseudo_labels", "nothing"] = "contrast"
     """L_do, or in its place the cross-entropy of sure target videos."""
     head: Literal["modalities", "both", "nowhere"] = "modalities"
@@ -62,19 +66,33 @@ class CrossModalContrastive(JointMethod):
     def alignment(
         self, model: Model, data: JointData, batch: JointBatch, source: LateOutput
     ) -> dict[str, Tensor]:
-        """The terms that the ablation has."""
+        """The terms of the modalities, then those of the domains."""
         target = self.see(model, data.target, batch.target)
         for domain, said in (("source", source), ("target", target)):
             model.keep(**{f"{domain}_rgb": said.rgb, f"{domain}_flow": said.flow})
-        terms = {}
-        if self.across_modalities == "contrast":
-            terms["modality_source"] = self._modality(model, "source", source, batch.source)
-            terms["modality_target"] = self._modality(model, "target", target, batch.target)
+        terms = self.between_modalities(model, batch, source, target)
+        return terms | self.between_domains(model, data.labels, source, target)
+
+    def between_modalities(
+        self, model: Model, batch: JointBatch, source: LateOutput, target: LateOutput
+    ) -> dict[str, Tensor]:
+        """A term a domain, if any."""
+        if self.across_modalities == "nothing":
+            return {}
+        return {
+            "modality_source": self._modality(model, "source", source, batch.source),
+            "modality_target": self._modality(model, "target", target, batch.target),
+        }
+
+    def between_domains(
+        self, model: Model, labels: Tensor, source: LateOutput, target: LateOutput
+    ) -> dict[str, Tensor]:
+        """One term, if any; labels (n_s,) of all videos of the source."""
         if self.across_domains == "contrast":
-            terms["domain"] = self._domain(model, target, data.labels)
-        elif self.across_domains == "pseudo_labels":
-            terms["pseudo_label"] = self._pseudo_label(target, data.labels)
-        return terms
+            return {"domain": self._domain(model, target, labels)}
+        if self.across_domains == "pseudo_labels":
+            return {"pseudo_label": self._pseudo_label(target, labels)}
+        return {}
 
     def after_step(self, model: Model, batch: JointBatch) -> dict[str, Any]:
         """The banks, moved to the features of the batch."""
@@ -86,12 +104,11 @@ class CrossModalContrastive(JointMethod):
 
     def _modality(self, model: Model, domain: str, said: LateOutput, videos: Tensor) -> Tensor:
         headed = self.head != "nowhere"
-        features = [said.rgb, said.flow]
         banks = [model.state[f"{domain}_{modality}"] for modality in MODALITIES]
-        rgb, flow, rgb_bank, flow_bank = (
-            _directions(model, part, headed) for part in (*features, *banks)
-        )
-        return cross_modal_contrast(rgb, flow, rgb_bank, flow_bank, videos, self.weights.tau)
+        parts = (said.rgb, said.flow, *banks)
+        rgb, flow, rgb_bank, flow_bank = (_directions(model, part, headed) for part in parts)
+        loss = CONTRASTS[self.across_modalities]
+        return loss(rgb, flow, rgb_bank, flow_bank, videos, self.weights.tau)
 
     def _domain(self, model: Model, target: LateOutput, labels: Tensor) -> Tensor:
         classes, accepted = sure_classes(
@@ -121,12 +138,6 @@ class CrossModalContrastive(JointMethod):
         return class_shares(labels, target.logits.shape[1])
 
 
-class SameWindows(CrossModalContrastive):
-    """The ablation of Table 5: RGB and flow see the same clips."""
-
-    windows: ClassVar[Literal["independent", "same"]] = "same"
-
-
 def _head(dim: int) -> nn.Module:
     return nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, PROJECTED))
 
@@ -137,15 +148,3 @@ def _directions(model: Model, features: Tensor, headed: bool) -> Tensor:
     if not headed:
         return directions
     return F.normalize(model.extra("head", math.sqrt(features.shape[1]) * directions), dim=1)
-
-
-def _ablation(**parts: Any) -> Callable[[JointWeights], CrossModalContrastive]:
-    return lambda weights: CrossModalContrastive(weights, **parts)
-
-
-modality_only = _ablation(across_domains="nothing")
-domain_only = _ablation(across_modalities="nothing", head="nowhere")
-without_head = _ablation(across_domains="nothing", head="nowhere")
-head_in_both = _ablation(head="both")
-as_published = _ablation(pseudo_classes="as_predicted")
-with_pseudo_labels = _ablation(across_domains="pseudo_labels")

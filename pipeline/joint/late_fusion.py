@@ -14,14 +14,14 @@ Letters: n videos, T clips, d features, c classes, L layers.
 
 from typing import NamedTuple
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.joint.clip_encoder import dropped
+from pipeline.joint.feature_norm import FeatureNorm
+from pipeline.joint.shape import JointNetwork, Shape
 from pipeline.network import Branch
-from pipeline.noise import Noise
-
-EPSILON = 1e-5  # added to variances, as PyTorch's batch normalisation does
+from pipeline.noise import Noise, initial_weights
 
 
 class LateOutput(NamedTuple):
@@ -43,28 +43,7 @@ class LateOutput(NamedTuple):
     """(n, d)."""
 
 
-class FeatureNorm(nn.Module):
-    """Batch normalisation of features (n, d), without a running average."""
-
-    mean: Tensor
-    variance: Tensor
-
-    def __init__(self, dim: int):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(dim))
-        self.bias = nn.Parameter(torch.zeros(dim))
-        self.register_buffer("mean", torch.zeros(dim))
-        self.register_buffer("variance", torch.ones(dim))
-
-    def forward(self, features: Tensor, own: bool) -> Tensor:
-        """Normalises by the statistics of these features (`own`), or by the stored ones."""
-        mean, variance = self.mean, self.variance
-        if own:
-            mean, variance = features.mean(dim=0), features.var(dim=0, unbiased=False)
-        return (features - mean) * (variance + EPSILON).rsqrt() * self.weight + self.bias
-
-
-class LateFusionNetwork(nn.Module):
+class LateFusionNetwork(JointNetwork):
     """Two branches and two classifiers; a function of its weights, inputs and noise.
 
     Args:
@@ -91,8 +70,7 @@ class LateFusionNetwork(nn.Module):
         self.classes = classes
         self.dropout = dropout
         self.batch_norm = batch_norm
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+        with initial_weights(seed):
             self.rgb = Branch(dim, layers, dropout)
             self.flow = Branch(dim, layers, dropout)
             self.rgb_classifier = new_classifier(dim, classes)
@@ -100,14 +78,26 @@ class LateFusionNetwork(nn.Module):
         self.rgb_norm = FeatureNorm(dim) if batch_norm else None
         self.flow_norm = FeatureNorm(dim) if batch_norm else None
 
+    @classmethod
+    def of(cls, shape: Shape, batch_norm: bool, seed: int) -> "LateFusionNetwork":
+        """A network of a shape; it reads any number of clips."""
+        return cls(
+            shape.dim,
+            shape.classes,
+            layers=shape.layers,
+            dropout=shape.dropout,
+            batch_norm=batch_norm,
+            seed=seed,
+        )
+
     def forward(self, rgb: Tensor, flow: Tensor, noise: Noise | None = None) -> LateOutput:
         """Clips of both modalities, each (n, T, d), to what the network says of the n videos."""
         rgb_pooled, _ = self.rgb(rgb, noise)  # (n, d)
         flow_pooled, _ = self.flow(flow, noise)
         rgb = _normalised(rgb_pooled, self.rgb_norm, noise)
         flow = _normalised(flow_pooled, self.flow_norm, noise)
-        rgb_logits = self.rgb_classifier(_dropped(rgb, self.dropout, noise))
-        flow_logits = self.flow_classifier(_dropped(flow, self.dropout, noise))
+        rgb_logits = self.rgb_classifier(dropped(rgb, self.dropout, noise))
+        flow_logits = self.flow_classifier(dropped(flow, self.dropout, noise))
         logits = (rgb_logits + flow_logits) / 2
         return LateOutput(logits, rgb, flow, rgb_logits, flow_logits, rgb_pooled, flow_pooled)
 
@@ -147,7 +137,3 @@ def new_classifier(dim: int, classes: int) -> nn.Linear:
 
 def _normalised(features: Tensor, norm: FeatureNorm | None, noise: Noise | None) -> Tensor:
     return features if norm is None else norm(features, own=noise is not None)
-
-
-def _dropped(values: Tensor, share: float, noise: Noise | None) -> Tensor:
-    return values if noise is None else noise.drop(values, share)

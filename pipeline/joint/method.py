@@ -8,9 +8,8 @@ on both domains at once. A method is written for one run, as those of `pipeline/
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, cast
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -18,14 +17,17 @@ from pipeline.descent import Settings
 from pipeline.errors import UserError
 from pipeline.features import Features
 from pipeline.joint.batches import JointBatch
-from pipeline.joint.late_fusion import LateFusionNetwork, LateOutput
-from pipeline.joint.windows import drawn, drawn_alike
+from pipeline.joint.late_fusion import LateFusionNetwork
+from pipeline.joint.shape import JointNetwork, Shape
+from pipeline.joint.windows import Windows, seen
 from pipeline.methods.method import Extra
 from pipeline.model import Model
+from pipeline.noise import initial_weights
 
 Domain = Literal["source", "target"]
 BESIDE = 0x9E3779B9  # far from the seeds that one gives; PyTorch's generator looks at 32 bits
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
+Said = Any  # what the method's network says of some videos: its named tuple
 
 
 class JointData(NamedTuple):
@@ -76,8 +78,8 @@ class JointMethod:
     """`lambda_` where the weights name none."""
     warm_up: ClassVar[float] = 0.1
     """Share of the run in which the source's cross-entropy counts alone."""
-    windows: ClassVar[Literal["independent", "same"]] = "independent"
-    """Whether a step sees other clips of a video in RGB than in flow."""
+    windows: ClassVar[Windows] = "independent"
+    """Which clips of a video a step sees in RGB, and which in flow."""
     batch_norm: ClassVar[bool] = False
     """Whether the method needs a network with batch normalisation."""
     statistics: ClassVar[Domain] = "source"
@@ -89,11 +91,15 @@ class JointMethod:
         """The descent's settings, where the method insists on some of its own."""
         return settings
 
-    def extras(self, network: LateFusionNetwork, seed: int) -> dict[str, Extra]:
+    def network(self, shape: Shape, seed: int) -> JointNetwork:
+        """The network that the method trains, with the initial weights of a seed."""
+        return LateFusionNetwork.of(shape, self.batch_norm, seed)
+
+    def extras(self, network: Any, seed: int) -> dict[str, Extra]:
         """What is trained beside the network."""
         return {}
 
-    def begin(self, source: LateOutput, target: LateOutput) -> dict[str, Any]:
+    def begin(self, source: Said, target: Said) -> dict[str, Any]:
         """The state before the first step, from what the untrained network says of all videos."""
         return {}
 
@@ -106,12 +112,12 @@ class JointMethod:
             terms[name] = weight * value
         return terms
 
-    def supervised(self, model: Model, source: LateOutput, labels: Tensor) -> dict[str, Tensor]:
+    def supervised(self, model: Model, source: Said, labels: Tensor) -> dict[str, Tensor]:
         """What is learnt of the source's labels (b_s,) from the first step on."""
         return {"cross_entropy": F.cross_entropy(source.logits, labels)}
 
     def alignment(
-        self, model: Model, data: JointData, batch: JointBatch, source: LateOutput
+        self, model: Model, data: JointData, batch: JointBatch, source: Said
     ) -> dict[str, Tensor]:
         """Terms beside the cross-entropy, without `lambda_`; `source` is the pass of the batch."""
         raise NotImplementedError
@@ -125,14 +131,9 @@ class JointMethod:
         """The weight of all terms but the source's cross-entropy."""
         return self.own_lambda if self.weights.lambda_ is None else self.weights.lambda_
 
-    def see(self, model: Model, features: Features, videos: Tensor) -> LateOutput:
-        """A training pass over random clips of some videos (n,)."""
-        rgb, flow = features.rgb[videos], features.flow[videos]
-        if self.windows == "same":
-            rgb, flow = drawn_alike(rgb, flow, model.noise)
-        else:
-            rgb, flow = drawn(rgb, model.noise), drawn(flow, model.noise)
-        return cast(LateOutput, model(rgb, flow))
+    def see(self, model: Model, features: Features, videos: Tensor) -> Said:
+        """A training pass over windows of some videos (n,)."""
+        return model(*seen(features, videos, self.windows, model.noise))
 
 
 def seeded(build: Callable[[], AnyModule], seed: int) -> AnyModule:
@@ -141,6 +142,5 @@ def seeded(build: Callable[[], AnyModule], seed: int) -> AnyModule:
     Its initial weights are not those that a network of the same seed begins with: a first layer of
     the same shape would be the same layer.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed((seed + BESIDE) % 2**32)
+    with initial_weights((seed + BESIDE) % 2**32):
         return build()

@@ -1,4 +1,4 @@
-"""Joint training: late fusion networks on a labelled source and an unlabelled target at once.
+"""Joint training: networks on a labelled source and an unlabelled target at once.
 
 Several seeds train at once; a run depends on its arguments alone, as in `pipeline.training`.
 """
@@ -13,8 +13,9 @@ from pipeline.descent import Descent, Settings
 from pipeline.errors import UserError
 from pipeline.features import Features
 from pipeline.joint.batches import JointBatch, joint_batches
-from pipeline.joint.late_fusion import LateFusionNetwork, LateOutput, with_statistics
-from pipeline.joint.method import JointData, JointMethod
+from pipeline.joint.late_fusion import with_statistics
+from pipeline.joint.method import JointData, JointMethod, Said
+from pipeline.joint.shape import JointNetwork
 from pipeline.runs import Tensors, pick, stack
 from pipeline.training import predict_runs, require_labels, with_weights
 
@@ -23,14 +24,14 @@ from pipeline.training import predict_runs, require_labels, with_weights
 class Trained:
     """What a run leaves."""
 
-    model: LateFusionNetwork
+    model: JointNetwork
     """On the device of the network that the run began with."""
     rows: tuple[Row, ...]
     """The log, a row an epoch, from 1: `epoch`, then each loss term, mean over the steps."""
 
 
 def fit(
-    networks: Mapping[int, LateFusionNetwork],
+    networks: Mapping[int, JointNetwork],
     data: JointData,
     method: JointMethod,
     settings: Settings,
@@ -38,8 +39,8 @@ def fit(
     """Trains copies of `networks` on both domains.
 
     Args:
-        networks: seed of batches, windows and dropout -> where to begin; it stays as it is, and its
-            device is the run's.
+        networks: seed of batches, windows and dropout -> where to begin, a network of the method's;
+            it stays as it is, and its device is the run's.
         data: the source's training videos with labels, the target's without, at least 2 of each.
         method: one of `JOINT_METHODS`, with its weights.
         settings: of the optimiser; `batch_size` is of both domains together.
@@ -72,20 +73,20 @@ def fit(
 
 
 @torch.no_grad()
-def predict(network: LateFusionNetwork, features: Features) -> LateOutput:
+def predict(network: JointNetwork, features: Features) -> Said:
     """What the network says of all n videos, on the network's device.
 
     Raises:
-        UserError: features of another width than the network's.
+        UserError: features of another width, or as many clips as the network does not read.
     """
-    _require_width(network, features)
+    network.require(features)
     weights = {name: weight.detach()[None] for name, weight in network.state_dict().items()}
     device = next(iter(weights.values())).device
     return pick(predict_runs(network, weights, features.to(device)), 0)
 
 
 def _started(
-    networks: Mapping[int, LateFusionNetwork],
+    networks: Mapping[int, JointNetwork],
     data: JointData,
     method: JointMethod,
     settings: Settings,
@@ -127,23 +128,15 @@ def _finished(run: Descent, data: JointData, method: JointMethod) -> Tensors:
     return with_statistics(weights, predict_runs(run.network, weights, features))
 
 
-def _require_fit(network: LateFusionNetwork, data: JointData, method: JointMethod) -> None:
-    if method.batch_norm and not network.batch_norm:
+def _require_fit(network: JointNetwork, data: JointData, method: JointMethod) -> None:
+    if method.batch_norm and not getattr(network, "batch_norm", False):
         raise UserError(
             f"{type(method).__name__} replaces the statistics of batch normalisation, and this "
             "network has none: it would report source-only under another name; make the network "
             "with batch_norm=True"
         )
     for name, features in (("source", data.source), ("target", data.target)):
-        _require_width(network, features)
+        network.require(features)
         if len(features) < 2:
             raise UserError(f"training needs at least 2 {name} videos; found {len(features)}")
     require_labels(data.labels, len(data.source), network.classes)
-
-
-def _require_width(network: LateFusionNetwork, features: Features) -> None:
-    if features.dim != network.dim:
-        raise UserError(
-            f"features are {features.dim} wide, the network expects {network.dim}; extract both "
-            "domains' features with one backbone"
-        )

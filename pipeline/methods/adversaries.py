@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from pipeline.adversarial_losses import deception, discrimination
 from pipeline.model import Model
 from pipeline.network import RelationNetwork
+from pipeline.noise import initial_weights
 from pipeline.runs import Tensors
 
 
@@ -62,8 +63,7 @@ def adversaries(
     network: RelationNetwork, clips: int, noise: int, hidden: int, seed: int
 ) -> dict[str, nn.Module]:
     """Both, for a network; `seed` of their initial weights, global random numbers left alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with initial_weights(seed):
         return {
             "generator": Generator(noise, network.classes, hidden, clips, network.dim),
             "discriminator": Discriminator(hidden, network.dim),

@@ -9,14 +9,16 @@ read for the method target_supervised, an upper bound, alone.
 """
 
 import json
+from collections.abc import Sequence
 
 from pipeline import atomic, checkpoints, index, metrics, params, paths, stages, store, tables
 from pipeline.descent import Settings
 from pipeline.features import Features
 from pipeline.joint import JOINT_METHODS, JointData, JointMethod, JointWeights
-from pipeline.joint.card import LateFusionCard
-from pipeline.joint.late_fusion import LateFusionNetwork
+from pipeline.joint.card import JointCard
+from pipeline.joint.shape import JointNetwork
 from pipeline.joint.training import fit, predict
+from pipeline.joint.windows import of_windows
 from pipeline.labelling import Labelled, of_classes, of_split, task_classes
 
 
@@ -31,11 +33,16 @@ def learnt(method: JointMethod, task: params.Task, classes: tuple[str, ...]) -> 
     domain = task.target if method.learns_from == "target" else task.source
     known = labelled(domain, "train", classes)
     unlabelled = of_split(index.read_videos(paths.videos(task.target)), "train")
-    target = store.load(paths.features(task.target)).of([video.key for video in unlabelled])
-    return JointData(store.load(paths.features(domain)).of(known.keys), known.numbers, target)
+    target = windowed(task.target, [video.key for video in unlabelled])
+    return JointData(windowed(domain, known.keys), known.numbers, target)
 
 
-def accuracy(model: LateFusionNetwork, features: Features, videos: Labelled) -> float:
+def windowed(domain: str, keys: Sequence[str]) -> Features:
+    """The features of a domain's videos, with their windows where there are several a segment."""
+    return of_windows(keys, *store.load(paths.features(domain)).windows(keys))
+
+
+def accuracy(model: JointNetwork, features: Features, videos: Labelled) -> float:
     """Share of the videos that the model predicts right."""
     return metrics.accuracy(predict(model, features).logits.argmax(dim=1), videos.numbers)
 
@@ -50,12 +57,13 @@ def main() -> None:
         JointWeights(p.joint.lambda_, p.joint.tau, p.joint.threshold)
     )
     stored = store.load(paths.features(source))
-    card = LateFusionCard(
+    card = JointCard(
         classes,
         stored.dim,
         **p.network.model_dump(),
         features=stored.provenance,
-        batch_norm=method.batch_norm,
+        method=p.joint.method,
+        clips=stored.rgb.shape[1],
     )
     theirs = store.load(paths.features(target))
     card.require_features(theirs.provenance, paths.features(target))
