@@ -1,6 +1,5 @@
 """params.yaml as typed, frozen, validated sections; nothing else reads the file."""
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,15 +18,11 @@ from pydantic import (
     model_validator,
 )
 
+from pipeline import faults
 from pipeline.errors import UserError
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-_PLAIN = {  # pydantic's words for some faults are Python's, not YAML's
-    "dict_type": "should be keys and values",
-    "model_type": "should be keys and values",
-    "tuple_type": "should be a list",
-}
 
 
 class Section(BaseModel):
@@ -306,8 +301,7 @@ def load(path: Path = Path("params.yaml"), changes: Sequence[Mapping[str, Any]] 
     try:
         return Params.model_validate(content)
     except ValidationError as fault:
-        rows = _without_consequences(fault.errors())
-        raise UserError("\n".join(_describe(path, row) for row in rows)) from None
+        raise UserError("\n".join(faults.lines(path, Params, fault))) from None
 
 
 def changed(content: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
@@ -316,46 +310,3 @@ def changed(content: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, 
         key: changed(content.get(key) or {}, value) if isinstance(value, Mapping) else value
         for key, value in change.items()
     }
-
-
-def _without_consequences(rows: list[Any]) -> list[Any]:
-    """Leaves out that a key is missing where a misspelling of it says so already."""
-    meant = {
-        (*row["loc"][:-1], _closest(row["loc"])) for row in rows if row["type"] == "extra_forbidden"
-    }
-    return [row for row in rows if row["type"] != "missing" or row["loc"] not in meant]
-
-
-def _describe(path: Path, row: Any) -> str:
-    """One pydantic fault as one line: file, key, what is wrong, what came."""
-    where = ": ".join([str(path), ".".join(str(part) for part in row["loc"])]).removesuffix(": ")
-    if row["type"] == "extra_forbidden":
-        return f"{where}: unknown key{_suggestion(row['loc'])}"
-    if row["type"] == "missing":
-        return f"{where}: missing"
-    if row["type"] == "value_error":
-        return f"{where}: {row['ctx']['error']}"
-    wrong = _PLAIN.get(row["type"], row["msg"].removeprefix("Input "))
-    return f"{where}: {wrong[0].lower()}{wrong[1:]}; got {row['input']!r}"
-
-
-def _suggestion(loc: tuple[Any, ...]) -> str:
-    """The known key closest to a misspelt one, as a question."""
-    close = _closest(loc)
-    return f"; did you mean {close!r}?" if close else f"; known: {', '.join(_known(loc))}"
-
-
-def _closest(loc: tuple[Any, ...]) -> str | None:
-    """The known key that a misspelt one may stand for."""
-    close = difflib.get_close_matches(str(loc[-1]), _known(loc), n=1)
-    return close[0] if close else None
-
-
-def _known(loc: tuple[Any, ...]) -> list[str]:
-    """All keys that may stand beside this one."""
-    section: Any = Params
-    if loc[0] == "domains":
-        section = Domain
-    elif len(loc) > 1:
-        section = Params.model_fields[loc[0]].annotation
-    return list(section.model_fields)
