@@ -15,7 +15,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import fields
 
-from pipeline import checkpoints, index, metrics, params, paths, store, training
+from pipeline import checkpoints, index, metrics, params, paths, prediction, store, training
 from pipeline.features import Features
 from pipeline.joint import JOINT_METHODS, JointData, JointMethod, JointWeights
 from pipeline.joint import training as joint_training
@@ -46,7 +46,9 @@ def labelled(domain: str, split: str, classes: tuple[str, ...]) -> Labelled:
 
 
 def accuracy(model: RelationNetwork, features: Features, videos: Labelled) -> float:
-    return metrics.accuracy(training.predict(model, features).logits.argmax(dim=1), videos.numbers)
+    return metrics.accuracy(
+        prediction.predict(model, features).logits.argmax(dim=1), videos.numbers
+    )
 
 
 def adaptations(

@@ -1,4 +1,4 @@
-"""Training: with labels (`pretrain`), or adapting without them (`adapt`); and prediction.
+"""Training: with labels (`pretrain`), or adapting without them (`adapt`).
 
 Several seeds train at once. A run depends on its arguments alone: the global random numbers neither
 steer it nor are changed by it; on one machine the same runs give the same bits, and a run beside
@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from pipeline import selection
 from pipeline.adaptation_log import AdaptationLog, Row
@@ -22,7 +21,8 @@ from pipeline.errors import UserError
 from pipeline.features import Features
 from pipeline.methods.method import Memory, Method
 from pipeline.model import Model
-from pipeline.network import Output, RelationNetwork
+from pipeline.network import RelationNetwork
+from pipeline.prediction import predict, predict_runs, require_width, weights_of
 from pipeline.runs import Tensors, pick, stack
 from pipeline.selection import Select
 
@@ -161,7 +161,7 @@ class _Adaptation:
             self.descent.add(name, [own[name].module for own in extras], adam_lr)
         states = [
             self.method.begin(predict(network, self.learnt), self.learnt, dict(weights))
-            for network, weights in zip(networks, map(_weights, networks), strict=True)
+            for network, weights in zip(networks, map(weights_of, networks), strict=True)
         ]
         self.descent.state = stack(states)
 
@@ -238,36 +238,6 @@ def _probe_scores(whole: Tensor, *probes: Tensor) -> Row:
     }
 
 
-def predict(model: RelationNetwork, features: Features, batch_size: int = 1024) -> Output:
-    """What the model says of all n videos, on the model's device; no gradients.
-
-    Raises:
-        UserError: features of another width than the model's.
-    """
-    _require_width(model, features)
-    weights = {name: weight[None] for name, weight in _weights(model).items()}
-    on_device = features.to(_device(model))
-    return pick(predict_runs(model, weights, on_device, batch_size), 0)
-
-
-@torch.no_grad()
-def predict_runs(
-    network: nn.Module, weights: Tensors, features: Features, batch_size: int = 1024
-) -> Any:
-    """What each run's network says of all n videos: its named tuple, with the runs first."""
-
-    def one(weights: Tensors, rgb: Tensor, flow: Tensor) -> Any:
-        return functional_call(network, weights, (rgb, flow))
-
-    parts = [
-        torch.vmap(one, in_dims=(0, None, None))(weights, rgb, flow)
-        for rgb, flow in zip(
-            features.rgb.split(batch_size), features.flow.split(batch_size), strict=True
-        )
-    ]
-    return type(parts[0])(*(torch.cat(values, dim=1) for values in zip(*parts, strict=True)))
-
-
 def shuffled_batches(
     count: int, settings: Settings, generator: torch.Generator
 ) -> Iterator[Tensor]:
@@ -285,10 +255,6 @@ def shuffled_batches(
             yield batch
 
 
-def _weights(model: RelationNetwork) -> Tensors:
-    return {name: weight.detach() for name, weight in model.state_dict().items()}
-
-
 def with_weights(model: AnyNetwork, weights: Tensors) -> AnyNetwork:
     """A copy of the model with other weights."""
     trained = copy.deepcopy(model)
@@ -296,20 +262,8 @@ def with_weights(model: AnyNetwork, weights: Tensors) -> AnyNetwork:
     return trained
 
 
-def _device(model: RelationNetwork) -> torch.device:
-    return model.classifier.weight.device
-
-
-def _require_width(model: RelationNetwork, features: Features) -> None:
-    if features.dim != model.dim:
-        raise UserError(
-            f"features are {features.dim} wide, the model expects {model.dim}; extract them with "
-            "the backbone that the source model was trained on, or train a new source model"
-        )
-
-
 def _require_fit(model: RelationNetwork, features: Features) -> None:
-    _require_width(model, features)
+    require_width(model, features)
     if len(features) < 2:
         raise UserError(f"training needs at least 2 videos; found {len(features)}")
 

@@ -8,7 +8,7 @@ from pipeline.methods import Method
 from pipeline.model import Model
 from pipeline.network import RelationNetwork
 from pipeline.noise import Noise
-from pipeline.training import predict
+from pipeline.prediction import predict
 
 
 def in_a_step(method: Method, network: RelationNetwork, features: Features, seed: int = 0) -> Model:

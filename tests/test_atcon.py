@@ -11,7 +11,7 @@ from pipeline.losses import information_maximisation
 from pipeline.methods import Batch, Weights
 from pipeline.methods.atcon import Atcon, choices
 from pipeline.network import RelationNetwork
-from pipeline.training import predict
+from pipeline.prediction import predict
 
 FEATURES = two_domains(seed=0, videos=(12, 12))[1].features
 NETWORK = RelationNetwork(FEATURES.dim, 6, layers=1, dropout=0.0)

@@ -52,7 +52,7 @@ def test_the_repositorys_own_benchmark_is_read() -> None:
         ("methods", ["shott"], "no method or variant 'shott'"),
         ("baseline", "mtran", "baseline 'mtran' is not among the methods"),
         ("joint", ["shot"], "joint: no method 'shot'"),
-        ("joint", ["mmd"], "joint_baseline None is not among joint"),
+        ("joint", ["mmd"], "joint_baseline 'source_only_late' is not among joint"),
         ("seeds", [], "seeds"),
         ("tasks", [], "tasks"),
     ],

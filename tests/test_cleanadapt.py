@@ -13,7 +13,7 @@ from pipeline.methods.cleanadapt_teacher import CleanAdaptTeacher
 from pipeline.model import Model
 from pipeline.network import Output, RelationNetwork
 from pipeline.noise import Noise
-from pipeline.training import predict
+from pipeline.prediction import predict
 
 SOURCE, TARGET = two_domains(seed=0, videos=(60, 60), shift=1.5)
 FEATURES = TARGET.features

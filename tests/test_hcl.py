@@ -15,7 +15,7 @@ from pipeline.methods.hcl import Hcl, Keys
 from pipeline.model import Model
 from pipeline.network import RelationNetwork
 from pipeline.noise import Noise
-from pipeline.training import predict
+from pipeline.prediction import predict
 from pipeline.weighted_losses import agreement, reliabilities
 
 METHOD = Hcl(Weights(), queue=20)

@@ -21,8 +21,8 @@ from pipeline.methods.shot import Shot
 from pipeline.metrics import accuracy
 from pipeline.model import Model, State
 from pipeline.network import Output, RelationNetwork
+from pipeline.prediction import predict
 from pipeline.runs import Tensors
-from pipeline.training import predict
 
 CLASSES = 6
 SHORT = Settings(epochs=2, batch_size=32)

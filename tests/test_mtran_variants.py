@@ -15,7 +15,7 @@ from pipeline.methods.mt_absolute import MtAbsolute
 from pipeline.methods.mt_mix import MtMix
 from pipeline.methods.mtran import Mtran
 from pipeline.network import RelationNetwork
-from pipeline.training import predict
+from pipeline.prediction import predict
 
 SOURCE, TARGET = two_domains(seed=0, videos=(60, 60), shift=1.5)
 FEATURES = TARGET.features

@@ -13,6 +13,8 @@ OWN = Path(__file__).parent.parent / "params.yaml"
 @pytest.mark.parametrize("name", presets.names())
 def test_params_with_a_preset_are_valid(name: str, tmp_path: Path) -> None:
     content = yaml.safe_load(OWN.read_text())
+    if name == "imported":
+        content["task"] |= {"source": "hmdb_f", "target": "arid_f"}
     words = presets.options(name)
     assert words[::2] == ["-S"] * (len(words) // 2)
     for word in words[1::2]:

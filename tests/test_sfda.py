@@ -15,7 +15,7 @@ from pipeline.methods.sfda import Sfda, prototype_share
 from pipeline.model import Model
 from pipeline.network import RelationNetwork
 from pipeline.noise import Noise
-from pipeline.training import predict
+from pipeline.prediction import predict
 
 METHOD = Sfda(Weights())
 SOURCE, TARGET = two_domains(seed=0, videos=(60, 60), shift=1.5)

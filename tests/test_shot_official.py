@@ -9,7 +9,7 @@ from pipeline.methods import Weights
 from pipeline.methods.shot import Shot
 from pipeline.methods.shot_official import ShotOfficial
 from pipeline.network import RelationNetwork
-from pipeline.training import predict
+from pipeline.prediction import predict
 
 SOURCE, TARGET = two_domains(seed=0, videos=(60, 60), shift=1.5)
 METHOD = ShotOfficial(Weights())

@@ -14,7 +14,7 @@ from pipeline.methods.sthc import Sthc
 from pipeline.model import Model
 from pipeline.network import RelationNetwork
 from pipeline.noise import Noise
-from pipeline.training import predict
+from pipeline.prediction import predict
 from pipeline.views import fewer_clips
 
 FEATURES = two_domains(seed=0, videos=(12, 12))[1].features

@@ -14,7 +14,7 @@ from pipeline.methods.adversaries import Discriminator, Generator, adversaries, 
 from pipeline.methods.three_c_gan import ThreeCGan
 from pipeline.model import Model
 from pipeline.network import RelationNetwork
-from pipeline.training import predict
+from pipeline.prediction import predict
 
 FEATURES = two_domains(seed=0, videos=(12, 12))[1].features
 NETWORK = RelationNetwork(FEATURES.dim, 6, layers=1)

@@ -8,7 +8,7 @@ import safetensors.torch
 
 from benchmarks.accuracy import data
 from benchmarks.accuracy.data import Data
-from pipeline import training
+from pipeline import prediction, training
 from pipeline.methods import METHODS, Weights
 from pipeline.network import RelationNetwork
 from pipeline.params import Adapt, Params
@@ -79,6 +79,6 @@ def supervised(task: Data, p: Params, seeds: Sequence[int]) -> dict[str, Any]:
     features = task.target.select(rows)
     runs = training.pretrain(untrained(task, p, seeds), features, task.supervised.numbers, settings)
     return {
-        str(seed): data.measured(training.predict(run.model, task.target).logits, task)
+        str(seed): data.measured(prediction.predict(run.model, task.target).logits, task)
         for seed, run in runs.items()
     }

@@ -16,8 +16,9 @@ from pipeline.joint.batches import JointBatch, joint_batches
 from pipeline.joint.late_fusion import with_statistics
 from pipeline.joint.method import JointData, JointMethod, Said
 from pipeline.joint.shape import JointNetwork
+from pipeline.prediction import predict_runs
 from pipeline.runs import Tensors, pick, stack
-from pipeline.training import predict_runs, require_labels, with_weights
+from pipeline.training import require_labels, with_weights
 
 
 @dataclass(frozen=True)

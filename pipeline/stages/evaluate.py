@@ -20,10 +20,10 @@ from pipeline import (
     index,
     params,
     paths,
+    prediction,
     stages,
     store,
     tables,
-    training,
     trajectory,
 )
 from pipeline.evaluation import Predictions
@@ -38,7 +38,7 @@ Positions = Mapping[str, int]  # of each video's key among the rows of the outpu
 
 def outputs(models: Mapping[int, RelationNetwork], features: Features) -> dict[int, Output]:
     """What each seed's model says of all videos."""
-    return {seed: training.predict(model, features) for seed, model in models.items()}
+    return {seed: prediction.predict(model, features) for seed, model in models.items()}
 
 
 def measure(

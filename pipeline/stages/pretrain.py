@@ -14,6 +14,7 @@ from pipeline import (
     metrics,
     params,
     paths,
+    prediction,
     stages,
     store,
     tables,
@@ -82,7 +83,7 @@ def _accuracies(
     tested = features.of(test.keys)
     accuracies = {
         seed: metrics.accuracy(
-            training.predict(run.model, tested).logits.argmax(dim=1), test.numbers
+            prediction.predict(run.model, tested).logits.argmax(dim=1), test.numbers
         )
         for seed, run in runs.items()
     }
