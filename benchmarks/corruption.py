@@ -38,9 +38,11 @@ def corrupt(source: Path, out: Path, *, strength: float, seed: int, key: str) ->
     The same bytes for the same video, strength, seed and key on one machine.
 
     Args:
-        source, out: video files; `out` ends in .mp4.
+        source: a video file.
+        out: the file to write, which ends in .mp4.
         strength: above 0, to `STRONGEST`.
-        seed, key: of the noise.
+        seed: of the noise.
+        key: the video's name, so that each has noise of its own.
 
     Raises:
         VideoError: it cannot be decoded, or has no frames.
@@ -52,7 +54,7 @@ def corrupt(source: Path, out: Path, *, strength: float, seed: int, key: str) ->
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
             rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
-            frames = (frame.to_ndarray(format="rgb24") for frame in container.decode(stream))
+            frames = (_pixels(frame) for frame in container.decode(stream))
             _encode((degrade(frame, strength, rng) for frame in frames), out, rate, strength)
     except (av.error.FFmpegError, IndexError) as fault:
         raise VideoError(
@@ -60,14 +62,18 @@ def corrupt(source: Path, out: Path, *, strength: float, seed: int, key: str) ->
         ) from None
 
 
+def _pixels(frame: av.VideoFrame) -> Frame:
+    return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+
+
 def degrade(frame: Frame, strength: float, rng: np.random.Generator) -> Frame:
     """A frame (h, w, 3), RGB: blurred, darkened, with noise, mirrored; cut to even h and w."""
     height, width = (2 * (side // 2) for side in frame.shape[:2])
     light = frame[:height, :width].astype(np.float32) / 255
-    light = cv2.GaussianBlur(light, (0, 0), BLUR * strength * height / HEIGHT)
-    light = (1 + GAIN * strength) * light ** (1 + GAMMA * strength)
-    noise = rng.standard_normal(light.shape, dtype=np.float32)
-    grey = np.rint(255 * light + NOISE * strength * noise)
+    blurred = np.asarray(cv2.GaussianBlur(light, (0, 0), BLUR * strength * height / HEIGHT))
+    dark = (1 + GAIN * strength) * blurred ** (1 + GAMMA * strength)
+    noise = rng.standard_normal(dark.shape, dtype=np.float32)
+    grey = np.rint(255 * dark + NOISE * strength * noise)
     return np.ascontiguousarray(grey.clip(0, 255).astype(np.uint8)[:, ::-1])
 
 

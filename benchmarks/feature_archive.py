@@ -14,5 +14,5 @@ from pipeline.atomic import write_file
 def save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Writes an .npz file, whole or not at all; the same bytes for the same arrays."""
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    np.savez(buffer, allow_pickle=False, **arrays)
     write_file(path, buffer.getvalue())

@@ -28,7 +28,7 @@ from pipeline.errors import UserError
 
 CLASSES, CLIPS, DIM = 12, 5, 64
 TRAIN_SHARE = 0.7
-SPREAD = 0.35  # standard deviation of prototypes, in units of the noise
+SPREAD = 0.35  # standard deviation of prototypes
 SCALE, OFFSET = 0.3, 0.8  # of the shift: log a_m and b_m at 1
 Array = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]
@@ -40,8 +40,8 @@ class Settings:
     """How many videos, how noisy, and how far the target is from the source."""
 
     seed: int = 0
-    videos: int = 480  # of each domain
-    noise: float = 1.0  # standard deviation
+    videos: int = 600  # of each domain
+    noise: float = 0.3  # standard deviation
     shift_rgb: float = 1.0  # 0: none
     shift_flow: float = 0.5
     imbalance: float = 3.0  # target's largest class by its smallest, at least 1

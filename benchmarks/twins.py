@@ -127,8 +127,8 @@ def _make(videos: Path, work: Path, settings: Settings, row: Dealt) -> None:
     if row.domain == "source" or settings.strength == 0:
         shutil.copyfile(videos / row.video, aside)
     else:
-        chosen = {"strength": settings.strength, "seed": settings.seed}
-        corruption.corrupt(videos / row.video, aside, **chosen, key=row.video)
+        strength, seed = settings.strength, settings.seed
+        corruption.corrupt(videos / row.video, aside, strength=strength, seed=seed, key=row.video)
     aside.replace(out)
 
 
