@@ -46,6 +46,19 @@ def test_the_repositorys_own_benchmark_is_read() -> None:
     assert len(chosen.seeds) >= 5
 
 
+def test_every_task_of_the_repositorys_benchmark_fits_params_yaml(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    for task in spec.load().tasks:
+        p = spec.params_of(task)
+        imported = p.domains[task.source].dataset == "imported"
+        assert (p.features.backbone == "imported") == imported
+    odd = spec.Task(name="odd", source="hmdb_f", target="street")
+    with pytest.raises(UserError, match=r"domains\.hmdb_f"):
+        spec.params_of(odd)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
