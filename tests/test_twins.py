@@ -11,11 +11,9 @@ import npz_files
 import numpy as np
 import pytest
 
-from benchmarks import corruption, fill, probe, twin_features, twins
-from benchmarks.accuracy import spec
+from benchmarks import corruption, probe, twin_features, twins
 from benchmarks.scenes import SHARES, Dealt, deal, scene_of
 from benchmarks.twins import Settings
-from pipeline import params
 from pipeline.datasets import folder, imported
 from pipeline.errors import UserError, VideoError
 
@@ -267,48 +265,3 @@ def test_the_probe_knows_separable_classes_and_their_shift(tmp_path: Path) -> No
     found = probe.accuracies(ours, theirs)
     assert found["source on itself"] == found["target on itself"] == 1
     assert found["source on target"] == 0
-
-
-# Into the pipeline
-
-
-def test_tasks_of_features_are_made_with_the_imported_backbone() -> None:
-    chosen, p = spec.load()
-    for task in chosen.tasks:
-        words = fill.command(task, p.domains)
-        given = p.domains[task.source].dataset == "imported"
-        assert ("features.backbone=imported" in words) == given
-        assert words[-2:] == [f"features@{task.source}", f"features@{task.target}"]
-
-
-@pytest.mark.parametrize(
-    ("source", "message"), [("nowhere", "no domain nowhere"), ("hmdb_f", "one of each")]
-)
-def test_a_task_that_cannot_be_is_refused(source: str, message: str) -> None:
-    task = spec.Task(name="odd", source=source, target="street")
-    with pytest.raises(UserError, match=message):
-        fill.command(task, params.load().domains)
-
-
-def test_params_are_as_before_even_when_dvc_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    loaded = spec.load()
-    monkeypatch.setattr(spec, "load", lambda: loaded)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(fill, "command", lambda *_: ["sh", "-c", "echo x > params.yaml; exit 1"])
-    Path("params.yaml").write_text("as it was\n")
-    with pytest.raises(UserError, match="task demo: DVC failed"):
-        fill.fill(["demo"])
-    assert Path("params.yaml").read_text() == "as it was\n"
-
-
-def test_a_task_without_its_files_is_passed_over_and_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    loaded = spec.load()
-    monkeypatch.setattr(spec, "load", lambda: loaded)
-    monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text("as it was\n")
-    (line,) = fill.fill(["twins"])
-    assert line.startswith("twins: data/raw/twins_source, data/raw/twins_target missing")
