@@ -10,7 +10,7 @@ import torch
 import yaml
 from two_domains import two_domains
 
-from benchmarks.accuracy import cells, choosing, data, features, spec, summary, tables
+from benchmarks.accuracy import cells, choosing, claims, data, features, spec, summary, tables
 from benchmarks.accuracy.statistics import rank_correlation, sign_flip_p
 from pipeline import params
 from pipeline.errors import UserError
@@ -254,6 +254,23 @@ def test_the_baseline_is_compared_with_nothing() -> None:
     line = summary.line("shot", TASK, "shot", {})
     assert line.difference is None
     assert tables.cells(line, "shot")[3] == "baseline"
+
+
+def test_a_claim_is_confirmed_refuted_or_left_open() -> None:
+    labels = [0, 1] * 20
+    said = {"good": labels, "half": [0] * 40, "bad": [1 - label for label in labels]}
+    cells = {name: {"0": run([0.5], predicted)} for name, predicted in said.items()}
+    task = {
+        "labels": labels,
+        "cells": {"source_only": cells["bad"], "shot": cells["good"], "mtran": cells["half"]},
+        "joint": {"source_only_late": cells["half"], "cross_modal_contrastive": cells["half"]},
+    }
+    found = {verdict.claim: verdict for verdict in claims.verdicts(task)}
+    assert found["shot > source_only"].verdict == "confirmed"
+    assert found["shot > source_only"].difference == 1
+    assert found["mtran > shot"].verdict == "refuted"
+    assert found["cross_modal_contrastive > source_only_late"].verdict == "not told apart"
+    assert len(found) == 4
 
 
 def test_a_perfect_score_loses_nothing_and_ranks_methods() -> None:

@@ -3,7 +3,7 @@
     python -m benchmarks.accuracy.tables [--spec FILE] [--cells FOLDER] [--out FOLDER]
 
 Reads   benchmarks/accuracy.yaml, benchmarks/published.yaml, benchmarks/cells/<task>.json
-Writes  benchmarks/tables/accuracy.{csv,md,tex}, selection.{csv,md}
+Writes  benchmarks/tables/accuracy.{csv,md,tex}, selection.{csv,md}, claims.{csv,md}
 """
 
 import argparse
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from benchmarks.accuracy import choosing, spec, summary
+from benchmarks.accuracy import choosing, claims, spec, summary
 from benchmarks.accuracy.summary import Line
 from pipeline import atomic, stages, tables
 
@@ -94,6 +94,16 @@ def choice_cells(choice: choosing.Choice) -> list[str]:
     return [choice.score, lost, gained, ranks, picked]
 
 
+def claim_cells(verdict: claims.Verdict) -> list[str]:
+    """A line of the table of claims."""
+    return [
+        verdict.claim,
+        f"{100 * verdict.difference:+.1f}",
+        "< 0.001" if verdict.p < 0.001 else f"{verdict.p:.3f}",
+        verdict.verdict,
+    ]
+
+
 class Block(NamedTuple):
     """One table of a task: methods of one kind."""
 
@@ -131,7 +141,8 @@ def write(chosen: spec.Spec, cells_folder: Path, out: Path) -> None:
     """Writes all tables of a benchmark whose cells are there."""
     published = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
     accuracy_md, accuracy_tex, selection_md = [_ACCURACY], list[str](), [_SELECTION]
-    rows, choices = list[tables.Row](), list[tables.Row]()
+    claims_md = [_CLAIMS]
+    rows, choices, judged = list[tables.Row](), list[tables.Row](), list[tables.Row]()
     for task in chosen.tasks:
         found = json.loads((cells_folder / f"{task.name}.json").read_text(encoding="utf-8"))
         printed = published.get(task.published, {}) if task.published else {}
@@ -149,12 +160,18 @@ def write(chosen: spec.Spec, cells_folder: Path, out: Path) -> None:
         told = ["score", "epoch: to the oracle", "to the last", "ranks methods", "picks"]
         selection_md += [f"## {task.name}", markdown(told, [choice_cells(c) for c in scored])]
         choices += [tables.rounded({"task": task.name, **asdict(c)}) for c in scored]
+        held = claims.verdicts(found)
+        told = ["claim", "points", "p", "verdict"]
+        claims_md += [f"## {task.name}", markdown(told, [claim_cells(v) for v in held])]
+        judged += [tables.rounded({"task": task.name, **asdict(v)}) for v in held]
     tables.write(out / "accuracy.csv", rows)
     tables.write(out / "selection.csv", choices)
+    tables.write(out / "claims.csv", judged)
     atomic.write_file(out / "accuracy.md", "\n\n".join(accuracy_md) + "\n")
     atomic.write_file(out / "accuracy.tex", "\n\n".join(accuracy_tex) + "\n")
     atomic.write_file(out / "selection.md", "\n\n".join(selection_md) + "\n")
-    print(f"{out}: accuracy.md, accuracy.csv, accuracy.tex, selection.md, selection.csv")
+    atomic.write_file(out / "claims.md", "\n\n".join(claims_md) + "\n")
+    print(f"{out}: accuracy.md, .csv and .tex; selection.md and .csv; claims.md and .csv")
 
 
 def main() -> None:
@@ -181,6 +198,12 @@ Of all adapted runs of a task: the accuracy of the epoch with the best score, le
 oracle's epoch, and less that of the last epoch, in points. *ranks methods*: Spearman's correlation
 of the score at the last epoch with the accuracy, over the methods. *picks*: the method with the
 best score, and how far it is below the best method, in points."""
+
+_CLAIMS = """# What the papers claim
+
+Each line is an order of two methods that a paper's tables show. *points*: what the first is above
+the second here, over the seeds; *p*: paired sign-flip test over the test videos. Confirmed or
+refuted: p below 0.05."""
 
 
 if __name__ == "__main__":
