@@ -152,7 +152,6 @@ class Adapt(Section):
         "m_mmd",
         "mt_absolute",
         "mt_mix",
-        "steady_mix",
         "cleanadapt",
         "cleanadapt_teacher",
         "sthc",

@@ -4,6 +4,7 @@ import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import small_project
@@ -13,7 +14,7 @@ from benchmarks import paper
 from benchmarks.accuracy import cells, features, spec, tables
 
 PUBLISHED = tables.PUBLISHED.resolve()
-SPEC = {
+SPEC: dict[str, Any] = {
     "tasks": [
         {
             "name": "ours",

@@ -16,7 +16,6 @@ from pipeline.methods.sfda import Sfda
 from pipeline.methods.shot import Shot, shot_im
 from pipeline.methods.shot_official import ShotOfficial
 from pipeline.methods.source_only import SourceOnly
-from pipeline.methods.steady_mix import SteadyMix
 from pipeline.methods.sthc import Sthc
 from pipeline.methods.three_c_gan import ThreeCGan
 
@@ -34,7 +33,6 @@ METHODS: dict[str, Callable[[Weights], Method]] = {
     "m_mmd": MMmd,
     "mt_absolute": MtAbsolute,
     "mt_mix": MtMix,
-    "steady_mix": SteadyMix,
     "cleanadapt": CleanAdapt,
     "cleanadapt_teacher": CleanAdaptTeacher,
     "sthc": Sthc,
