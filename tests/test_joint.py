@@ -14,6 +14,7 @@ from pipeline.descent import Settings
 from pipeline.errors import UserError
 from pipeline.features import Features
 from pipeline.joint import JOINT_METHODS, JointBatch, JointData, JointMethod, JointWeights
+from pipeline.joint import __main__ as listing
 from pipeline.joint.batches import joint_batches
 from pipeline.joint.late_fusion import classify, with_statistics
 from pipeline.joint.shape import JointNetwork
@@ -358,3 +359,14 @@ def test_a_step_trains_every_weight() -> None:
     before, after = start.state_dict(), run.model.state_dict()
     left = [name for name in before if torch.equal(before[name], after[name])]
     assert not [name for name in left if not name.endswith("key.bias")]  # softmax ignores it
+
+
+def test_a_command_lists_every_method_and_how_ablations_differ(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    listing.main()
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert lines.keys() == JOINT_METHODS.keys()
+    assert "[across_domains=nothing]" in lines["contrastive_modality_only"]
+    assert "[" not in lines["cross_modal_contrastive"]
+    assert all(len(line.split()) > 4 for line in lines.values())
