@@ -28,21 +28,39 @@ def small_losses(losses: Tensor, labels: Tensor, share: float) -> Tensor:
     return kept
 
 
-def kept_cross_entropy(logits: Tensor, labels: Tensor, kept: Tensor) -> Tensor:
-    r"""Cross-entropy of the videos that are kept, a mean over them.
+def balanced_weights(labels: Tensor, kept: Tensor, balance: float) -> Tensor:
+    r"""Weights of the videos that are kept, 1 on average: those of a frequent label weigh less.
 
-    .. math:: -\frac1{\sum_i w_i} \sum_i w_i \log p_i(y_i), \quad w_i \in \{0, 1\}
+    .. math:: w_i \propto m_{y_i}^{-\beta}, \quad m_y = |\{j \text{ kept} : y_j = y\}|
+
+    Args:
+        labels: (n,), integers, at least 0.
+        kept: (n,), booleans.
+        balance: beta in [0, 1]; 0: all kept videos weigh 1; 1: all labels weigh the same.
+
+    Returns: (n,), at least 0; 0 of the others.
+    """
+    counts = torch.bincount(labels[kept], minlength=int(labels.max()) + 1)
+    weights = kept / counts.clamp(min=1)[labels] ** balance
+    return weights * kept.sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
+
+
+def kept_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    r"""Cross-entropy of the videos that are kept, their weighted mean.
+
+    .. math:: -\frac1{|\{i : w_i > 0\}|} \sum_i w_i \log p_i(y_i)
+
+    The mean divides by the number of those videos: a batch of light ones moves the network little.
 
     Args:
         logits: (n, c), unnormalised.
         labels: (n,), integers in [0, c).
-        kept: w, (n,), booleans.
+        weights: w, (n,), at least 0, or booleans; a video of weight 0 is not kept.
 
     Returns: scalar, at least 0; 0 if no video is kept.
     """
-    weights = kept.to(logits.dtype)
     losses = F.cross_entropy(logits, labels, reduction="none")
-    return (weights * losses).sum() / weights.sum().clamp(min=1)
+    return (weights * losses).sum() / (weights > 0).sum().clamp(min=1)
 
 
 def mixed_cross_entropy(logits: Tensor, high: Tensor, low: Tensor, share: Tensor) -> Tensor:

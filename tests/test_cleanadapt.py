@@ -4,12 +4,14 @@ import torch.nn.functional as F
 from one_run import adapt, pretrain
 from one_step import in_a_step, terms
 from torch import Tensor
-from two_domains import two_domains
+from two_domains import Domain, two_domains
 
+from pipeline import training
 from pipeline.descent import Settings
 from pipeline.methods import Memory, Weights
 from pipeline.methods.cleanadapt import CleanAdapt
 from pipeline.methods.cleanadapt_teacher import CleanAdaptTeacher
+from pipeline.metrics import accuracy
 from pipeline.model import Model
 from pipeline.network import Output, RelationNetwork
 from pipeline.noise import Noise
@@ -61,17 +63,57 @@ def test_of_each_label_the_surer_half_is_learnt_from() -> None:
     assert kept.tolist() == [False, True, False, True, True, False]
 
 
-def test_the_loss_is_of_the_videos_that_are_kept(network: RelationNetwork) -> None:
-    model = in_a_step(PLAIN, network, FEATURES)
-    memory = PLAIN.remember(predict(network, FEATURES), model.state)
-    batch = next(PLAIN.batches(memory, 32, torch.Generator()))
+def test_as_published_the_loss_is_of_the_videos_that_are_kept(network: RelationNetwork) -> None:
+    method = CleanAdapt(Weights(), balance=0.0)
+    model = in_a_step(method, network, FEATURES)
+    memory = method.remember(predict(network, FEATURES), model.state)
+    batch = next(method.batches(memory, 32, torch.Generator()))
     kept = [video for video in batch.videos.tolist() if memory.notes["kept"][video]]
     assert 0 < len(kept) < len(batch.videos)
     said = predict(network, FEATURES.select(kept))
     expected = F.cross_entropy(said.logits, memory.pseudo_labels[kept])
-    got = PLAIN.losses(model, FEATURES, batch, memory)
+    got = method.losses(model, FEATURES, batch, memory)
     assert list(got) == ["kept_label"]
     torch.testing.assert_close(got["kept_label"], expected)
+
+
+def test_the_labels_weigh_the_same_in_an_epochs_loss(network: RelationNetwork) -> None:
+    model = in_a_step(PLAIN, network, FEATURES)
+    memory = PLAIN.remember(predict(network, FEATURES), model.state)
+    (batch,) = PLAIN.batches(memory, 60, torch.Generator())
+    said, labels, kept = (
+        predict(network, FEATURES).logits,
+        memory.pseudo_labels,
+        memory.notes["kept"],
+    )
+    each = [
+        F.cross_entropy(said[kept & (labels == label)], labels[kept & (labels == label)])
+        for label in labels.unique()
+    ]
+    got = PLAIN.losses(model, FEATURES, batch, memory)["kept_label"]
+    torch.testing.assert_close(got, torch.stack(each).mean())
+
+
+def test_equal_weights_keep_what_a_weak_source_model_knows() -> None:
+    source, target = two_domains(seed=0, shift=1.5)
+    untrained = {seed: RelationNetwork(FEATURES.dim, 6, layers=2, seed=seed) for seed in (0, 1)}
+    settings = Settings(epochs=2, batch_size=32)
+    runs = training.pretrain(untrained, source.features, source.labels, settings)
+    weak = {seed: run.model for seed, run in runs.items()}
+    lost = {}
+    for balance in (0.0, 1.0):
+        method = CleanAdapt(Weights(), balance=balance)
+        short = Settings(epochs=2, lr=0.001, batch_size=32)
+        after = training.adapt(weak, target.features, method, short)
+        lost[balance] = [
+            score(weak[seed], target) - score(run.model, target) for seed, run in after.items()
+        ]
+    assert min(lost[0.0]) > 0.15
+    assert max(lost[1.0]) <= 0
+
+
+def score(model: RelationNetwork, target: Domain) -> float:
+    return accuracy(predict(model, target.features).logits.argmax(dim=1), target.labels)
 
 
 def test_with_a_share_of_one_every_video_is_learnt_from(network: RelationNetwork) -> None:

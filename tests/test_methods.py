@@ -2,14 +2,18 @@ import inspect
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
+import yaml
 from one_run import adapt, pretrain
 from one_step import in_a_step, terms
 from torch import Tensor
 from two_domains import Domain, two_domains
 
+from pipeline import report
 from pipeline.descent import Settings
 from pipeline.errors import UserError
 from pipeline.features import Features
@@ -21,9 +25,11 @@ from pipeline.methods.shot import Shot
 from pipeline.metrics import accuracy
 from pipeline.model import Model, State
 from pipeline.network import Output, RelationNetwork
+from pipeline.params import Adapt
 from pipeline.prediction import predict
 from pipeline.runs import Tensors
 
+ROOT = Path(__file__).parent.parent
 CLASSES = 6
 SHORT = Settings(epochs=2, batch_size=32)
 
@@ -101,6 +107,17 @@ def test_a_method_is_given_no_labels() -> None:
     pure = {int, torch.Generator, RelationNetwork, Tensors, State}
     assert given == {Output, Memory, Model, Features, Batch} | pure
     assert "labels" not in inspect.signature(adapt).parameters
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_is_named_wherever_it_is_chosen_or_told_of(name: str) -> None:
+    benchmark = yaml.safe_load((ROOT / "benchmarks/accuracy.yaml").read_text())
+    places = {
+        "pipeline/params.py: Adapt.method": get_args(Adapt.model_fields["method"].annotation),
+        "pipeline/templates/glossary.yaml: methods": report.glossary()["methods"],
+        "benchmarks/accuracy.yaml: methods": benchmark["methods"],
+    }
+    assert not [place for place, names in places.items() if name not in names]
 
 
 # Weights

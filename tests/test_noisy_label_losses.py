@@ -5,7 +5,12 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from pipeline.noisy_label_losses import kept_cross_entropy, mixed_cross_entropy, small_losses
+from pipeline.noisy_label_losses import (
+    balanced_weights,
+    kept_cross_entropy,
+    mixed_cross_entropy,
+    small_losses,
+)
 
 EXTREME = torch.tensor([[1e4, -1e4, 0.0], [-1e4, -1e4, 1e4], [0.0, 0.0, 0.0]])
 LABELS = torch.tensor([0, 2, 1, 0, 2])
@@ -48,6 +53,35 @@ def test_equal_losses_are_kept_together() -> None:
     assert small_losses(torch.zeros(5), torch.zeros(5, dtype=torch.long), 0.5).all()
 
 
+# How much the kept ones weigh
+
+
+def test_three_videos_of_a_label_weigh_as_much_as_one_of_another() -> None:
+    labels, kept = torch.tensor([1, 4, 1, 1, 4, 1]), torch.tensor([1, 1, 1, 1, 0, 0]).bool()
+    weights = balanced_weights(labels, kept, 1.0)
+    assert weights.tolist() == pytest.approx([2 / 3, 2, 2 / 3, 2 / 3, 0, 0])
+
+
+@pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
+def test_balanced_weights_equal_their_formula(balance: float) -> None:
+    labels, kept = torch.arange(60).sqrt().long(), normal(60) > 0
+    counts = [int((kept & (labels == label)).sum()) for label in labels]
+    slow = [count**-balance if own else 0 for count, own in zip(counts, kept, strict=True)]
+    mean = sum(slow) / int(kept.sum())
+    got = balanced_weights(labels, kept, balance)
+    assert got.tolist() == pytest.approx([weight / mean for weight in slow])
+    assert got[kept].mean().item() == pytest.approx(1)
+
+
+def test_without_balance_and_of_one_label_all_kept_videos_weigh_1() -> None:
+    assert torch.equal(balanced_weights(LABELS, KEPT, 0.0), KEPT.float())
+    assert torch.equal(balanced_weights(torch.ones_like(LABELS), KEPT, 1.0), KEPT.float())
+
+
+def test_where_none_is_kept_none_weighs_anything() -> None:
+    assert not balanced_weights(LABELS, torch.zeros_like(KEPT), 1.0).any()
+
+
 # Cross-entropy of those that are kept
 
 
@@ -79,9 +113,17 @@ def test_no_gradient_reaches_a_video_that_is_not_kept() -> None:
     assert torch.equal(logits.grad.any(dim=1), KEPT)
 
 
-def test_gradients_of_kept_cross_entropy_are_right() -> None:
+def test_the_kept_count_as_much_as_they_weigh() -> None:
+    logits, weights = normal(5, 3), [0.5, 0.0, 2.0, 0.25, 0.0]
+    terms = [weights[i] * surprise(logits[i].tolist(), int(LABELS[i])) for i in (0, 2, 3)]
+    got = kept_cross_entropy(logits, LABELS, torch.tensor(weights))
+    assert got.item() == pytest.approx(sum(terms) / 3)
+
+
+@pytest.mark.parametrize("weights", [KEPT, SHARE])
+def test_gradients_of_kept_cross_entropy_are_right(weights: Tensor) -> None:
     logits = normal(5, 3).requires_grad_()
-    assert gradcheck(lambda logits: kept_cross_entropy(logits, LABELS, KEPT), logits)
+    assert gradcheck(lambda logits: kept_cross_entropy(logits, LABELS, weights), logits)
 
 
 # Mixup

@@ -12,17 +12,15 @@ clips that are dropped and by noise.
 from dataclasses import dataclass
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from pipeline.features import Features
-from pipeline.losses import entropy_split
 from pipeline.methods.cleanadapt import CleanAdapt
 from pipeline.methods.method import Memory
 from pipeline.methods.pairs import Batch
 from pipeline.model import Model, State
 from pipeline.network import Output
-from pipeline.noisy_label_losses import kept_cross_entropy, small_losses
+from pipeline.noisy_label_losses import kept_cross_entropy
 from pipeline.runs import Tensors
 from pipeline.views import deviations, fewer_clips, noisy
 
@@ -44,10 +42,7 @@ class CleanAdaptTeacher(CleanAdapt):
 
     def remember(self, predictions: Output, state: State) -> Memory:
         """The teacher's labels; `predictions` are the teacher's, as it is what is reported."""
-        labels = predictions.logits.argmax(dim=1)
-        surprise = F.cross_entropy(predictions.logits, state["labels"], reduction="none")
-        kept = small_losses(surprise, labels, self.share)
-        return Memory(labels, *entropy_split(predictions.logits), {"kept": kept})
+        return self.learnt(predictions, predictions.logits.argmax(dim=1), state["labels"])
 
     def losses(
         self, model: Model, features: Features, batch: Batch, memory: Memory
@@ -57,9 +52,9 @@ class CleanAdaptTeacher(CleanAdapt):
         rgb, flow = features.rgb[videos], features.flow[videos]
         rgb, flow = fewer_clips(rgb, flow, self.dropped, model.noise)
         rgb, flow = (noisy(c, self.noise * deviations(c), model.noise) for c in (rgb, flow))
-        labels, kept = memory.pseudo_labels[videos], memory.notes["kept"][videos]
+        labels, weights = memory.pseudo_labels[videos], memory.notes["weight"][videos]
         model.keep(labels=memory.pseudo_labels)
-        return {"kept_label": kept_cross_entropy(model(rgb, flow).logits, labels, kept)}
+        return {"kept_label": kept_cross_entropy(model(rgb, flow).logits, labels, weights)}
 
     def after_step(self, model: Model, batch: Batch) -> dict[str, Any]:
         """The epoch's labels, and the teacher a little nearer to the student."""
