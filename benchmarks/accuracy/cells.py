@@ -75,7 +75,7 @@ class Work:
         made_from: dict[str, Any] = {"data": data.digest(self.task), "seeds": list(self.spec.seeds)}
         p = self.params
         if cell.kind == "joint":
-            code = _code([SHARED_JOINT, *_classes(JOINT_METHODS[cell.name])])
+            code = _code([SHARED_JOINT, Path(inspect.getfile(JOINT_METHODS[cell.name]))])
             trained = {"network": p.network.model_dump(), "joint": p.joint.model_dump()}
             trained["joint"]["method"] = cell.name
             return fingerprint(code=code, **trained, **made_from)
@@ -117,11 +117,6 @@ class Work:
             seeds=list(self.spec.seeds),
             **self._source(),
         )
-
-
-def _classes(method: Any) -> list[Path]:
-    """The files of a method: of its class, or of the function that makes it."""
-    return [Path(inspect.getfile(method))]
 
 
 def _code(files: list[Path]) -> list[str]:

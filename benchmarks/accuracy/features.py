@@ -75,7 +75,13 @@ def make(tasks: Sequence[spec.Task]) -> None:
     if missing:
         lines = [f"  {name}: {', '.join(folders)}" for name, folders in missing.items()]
         raise UserError(
-            "\n".join(["tasks without videos or features, see docs/benchmark.md:", *lines])
+            "\n".join(
+                [
+                    "tasks whose videos or features are not there; put them there as "
+                    "docs/benchmark.md says, or take the tasks out of the benchmark's file:",
+                    *lines,
+                ]
+            )
         )
 
 

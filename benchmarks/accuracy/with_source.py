@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.joint.shape import Shape
-
 from benchmarks.accuracy import data
 from benchmarks.accuracy.data import Data
 from pipeline.descent import Settings
 from pipeline.joint import JOINT_METHODS, JointData, JointMethod, JointWeights
+from pipeline.joint.shape import Shape
 from pipeline.joint.training import fit, predict
 from pipeline.params import Params
 
