@@ -1,24 +1,20 @@
 """The page that says what an adaptation did: one HTML file that needs nothing but itself."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipeline import plots
+from pipeline.doubts import Doubt, Row, Rows, mistakes, unsure
+from pipeline.glossary import entry, glossary
 
 MODELS = ("source_only", "adapted")
 TEMPLATES = Path(__file__).parent / "templates"
-LISTED = 10  # videos in a list of mistakes
-
-Row = Mapping[str, str]  # of a CSV table, all cells text
-Rows = Sequence[Row]
 
 
 @dataclass(frozen=True)
@@ -52,31 +48,6 @@ class Results:
     def test(self) -> list[Row]:
         """The predictions for test videos, a row a seed and video."""
         return [row for row in self.predictions if row["split"] == "test"]
-
-
-class Doubt(NamedTuple):
-    """A test video worth a look: what the adapted models of the seeds say of it."""
-
-    key: str
-    label: str
-    said: str  # the classes, the surest first
-    confidence: float  # mean over the seeds, in [0, 1]
-    seeds: int  # how many of them say so
-    before: str  # what the source models say, the surest first
-
-
-class Entry(NamedTuple):
-    """What a score or loss is called, and what it says in plain words."""
-
-    title: str
-    words: str = ""
-    better: str = ""  # "lower", "higher", or neither
-
-
-@cache
-def glossary() -> dict[str, dict[str, Any]]:
-    """What templates/glossary.yaml holds: `scores`, `losses` and `methods`, by name."""
-    return yaml.safe_load((TEMPLATES / "glossary.yaml").read_text(encoding="utf-8"))
 
 
 def figures(results: Results) -> dict[str, str]:
@@ -122,7 +93,7 @@ def page(results: Results, drawn: Mapping[str, str]) -> str:
         gains=_gains(before, after),
         videos=_videos(results),
         classes=_class_rows(results),
-        doubts=mistakes(results) if results.labelled else unsure(results),
+        doubts=_doubts(results),
         parameters=_parameters(results.card),
         figures={name: Markup(text) for name, text in drawn.items()},
         glossary=_glossary(results),
@@ -144,53 +115,9 @@ def _environment() -> Environment:
     return environment
 
 
-def entry(name: str) -> Entry:
-    """A score or loss by its name in the tables; an unknown one has a title only."""
-    known = glossary()["scores"] | glossary()["losses"]
-    return Entry(**known[name]) if name in known else Entry(name.replace("_", " ").capitalize())
-
-
-def mistakes(results: Results, most: int = LISTED) -> list[Doubt]:
-    """Labelled test videos that the adapted models get wrong, the most confident ones first.
-
-    A seed that is right counts as confidence 0 in the mean over the seeds.
-    """
-    classes = set(results.classes)
-    wrong = _doubts(results, lambda r: r["label"] in classes and r["adapted"] != r["label"])
-    return sorted(wrong, key=lambda doubt: (-doubt.confidence, doubt.key))[:most]
-
-
-def unsure(results: Results, most: int = LISTED) -> list[Doubt]:
-    """Test videos of the lowest confidence, mean over the seeds, the lowest first."""
-    doubts = _doubts(results, lambda r: True)
-    return sorted(doubts, key=lambda doubt: (doubt.confidence, doubt.key))[:most]
-
-
-def _doubts(results: Results, counts: Callable[[Row], bool]) -> list[Doubt]:
-    """A doubt each test video that has a row that counts, made from those rows."""
-    videos: dict[str, list[Row]] = defaultdict(list)
-    for row in results.test:
-        videos[row["key"]].append(row)
-    return [
-        Doubt(
-            key=key,
-            label=rows[0]["label"],
-            said=_said(own, "adapted"),
-            confidence=sum(float(row["adapted_confidence"]) for row in own) / len(rows),
-            seeds=len(own),
-            before=_said(rows, "source_only"),
-        )
-        for key, rows in videos.items()
-        if (own := [row for row in rows if counts(row)])
-    ]
-
-
-def _said(rows: Rows, model: str) -> str:
-    """The classes that a model predicts in these rows, most confidence first."""
-    weight: dict[str, float] = defaultdict(float)
-    for row in rows:
-        weight[row[model]] += float(row[f"{model}_confidence"])
-    return ", ".join(sorted(weight, key=lambda name: -weight[name]))
+def _doubts(results: Results) -> list[Doubt]:
+    """Confident mistakes; without labels, unsure predictions."""
+    return mistakes(results.test, results.classes) if results.labelled else unsure(results.test)
 
 
 def _accuracy(scores: Mapping[str, Any]) -> plots.Accuracy:

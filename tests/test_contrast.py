@@ -1,6 +1,7 @@
 """Contrast across modalities and domains, its memory banks, and the method made of both."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -40,17 +41,20 @@ def made(name: str = "cross_modal_contrastive", **weights: float) -> JointMethod
 # Across modalities
 
 
+@pytest.mark.parametrize("loss", [cross_modal_contrast, pooled_cross_modal_contrast])
 @pytest.mark.parametrize("tau", [0.1, 0.7])
-def test_aligned_modalities_with_orthogonal_negatives_have_a_known_value(tau: float) -> None:
+def test_aligned_modalities_with_orthogonal_negatives_have_a_known_value(
+    loss: Callable[..., Tensor], tau: float
+) -> None:
     rows = torch.eye(5, dtype=torch.float64)
-    got = cross_modal_contrast(rows, rows, rows, rows, torch.arange(5), tau)
+    got = loss(rows, rows, rows, rows, torch.arange(5), tau)
     assert got.item() == pytest.approx(math.log(1 + 4 * math.exp(-1 / tau)))
 
 
-def test_a_bank_of_one_video_scores_zero() -> None:
+@pytest.mark.parametrize("loss", [cross_modal_contrast, pooled_cross_modal_contrast])
+def test_a_bank_of_one_video_scores_zero(loss: Callable[..., Tensor]) -> None:
     row = unit(1, 4)
-    videos = torch.zeros(1, dtype=torch.long)
-    assert cross_modal_contrast(row, -row, row, row, videos, TAU).item() == 0
+    assert loss(row, -row, row, row, torch.zeros(1, dtype=torch.long), TAU).item() == 0
 
 
 def test_cross_modal_contrast_equals_its_formula() -> None:
@@ -82,18 +86,6 @@ def test_the_gradient_of_cross_modal_contrast_is_right() -> None:
 
 
 # The same with one logarithm
-
-
-def test_alike_anchors_have_the_value_of_the_mean_of_logarithms() -> None:
-    rows = torch.eye(5, dtype=torch.float64)
-    got = pooled_cross_modal_contrast(rows, rows, rows, rows, torch.arange(5), TAU)
-    assert got.item() == pytest.approx(math.log(1 + 4 * math.exp(-1 / TAU)))
-
-
-def test_a_bank_of_one_video_scores_zero_with_one_logarithm() -> None:
-    row = unit(1, 4)
-    videos = torch.zeros(1, dtype=torch.long)
-    assert pooled_cross_modal_contrast(row, -row, row, row, videos, TAU).item() == 0
 
 
 def test_pooled_contrast_equals_its_formula() -> None:

@@ -13,10 +13,10 @@ from one_step import in_a_step, terms
 from torch import Tensor
 from two_domains import Domain, two_domains
 
-from pipeline import report
 from pipeline.descent import Settings
 from pipeline.errors import UserError
 from pipeline.features import Features
+from pipeline.glossary import glossary
 from pipeline.losses import information_maximisation, mixing_factors
 from pipeline.methods import METHODS, Batch, Memory, Method, Weights
 from pipeline.methods.mtran import Mtran
@@ -114,7 +114,7 @@ def test_a_method_is_named_wherever_it_is_chosen_or_told_of(name: str) -> None:
     benchmark = yaml.safe_load((ROOT / "benchmarks/accuracy.yaml").read_text())
     places = {
         "pipeline/params.py: Adapt.method": get_args(Adapt.model_fields["method"].annotation),
-        "pipeline/templates/glossary.yaml: methods": report.glossary()["methods"],
+        "pipeline/templates/glossary.yaml: methods": glossary()["methods"],
         "benchmarks/accuracy.yaml: methods": benchmark["methods"],
     }
     assert not [place for place, names in places.items() if name not in names]

@@ -17,8 +17,10 @@ import torch
 
 from pipeline import report, tables
 from pipeline.adaptation_log import AdaptationLog
+from pipeline.doubts import mistakes, unsure
 from pipeline.errors import UserError
 from pipeline.evaluation import LAST_EPOCHS, Predictions, over_epochs
+from pipeline.glossary import entry, glossary
 from pipeline.methods import METHODS, Memory
 from pipeline.network import Output
 from pipeline.report import Results
@@ -324,23 +326,23 @@ def test_the_surest_mistakes_come_first_and_a_right_seed_counts_nothing() -> Non
     rows += [row(0, "twice", "wave", 0.5), row(1, "twice", "jump", 0.6)]
     rows += [row(0, "never", "run", 0.9), row(1, "never", "run", 0.9)]
     results = replace(made_up(["run", "wave", "jump"]), predictions=rows)
-    twice, once = report.mistakes(results)
+    twice, once = mistakes(results.test, results.classes)
     assert (twice.key, twice.said, twice.seeds, twice.before) == ("twice", "jump, wave", 2, "run")
     assert twice.confidence == pytest.approx(0.55)
     assert (once.key, once.seeds) == ("once", 1)
     assert once.confidence == pytest.approx(0.45)
-    assert [doubt.key for doubt in report.unsure(results)] == ["twice", "never", "once"]
+    assert [doubt.key for doubt in unsure(results.test)] == ["twice", "never", "once"]
 
 
 def test_labels_outside_the_task_are_no_mistakes() -> None:
     results = made_up(["run", "wave"])
     alien = [{**row, "label": "swim"} for row in results.predictions]
-    assert not report.mistakes(replace(results, predictions=alien))
+    assert not mistakes(replace(results, predictions=alien).test, results.classes)
 
 
 def test_at_most_ten_videos_are_listed() -> None:
     results = made_up(["run", "wave"], videos=60)
-    assert len(report.unsure(results)) == 10
+    assert len(unsure(results.test)) == 10
 
 
 def test_a_class_without_a_test_video_has_no_rate() -> None:
@@ -364,20 +366,20 @@ def test_every_score_that_is_measured_has_plain_words() -> None:
         log.add(
             epoch, {}, output, memory, dict.fromkeys(("clip_consistency", "mixup_consistency"), 1.0)
         )
-    assert {*measured, *log.rows[1]} - {"epoch"} == report.glossary()["scores"].keys()
-    assert all(report.entry(name).words for name in measured)
+    assert {*measured, *log.rows[1]} - {"epoch"} == glossary()["scores"].keys()
+    assert all(entry(name).words for name in measured)
 
 
 def test_every_method_has_plain_words() -> None:
-    assert report.glossary()["methods"].keys() == METHODS.keys()
+    assert glossary()["methods"].keys() == METHODS.keys()
 
 
 def test_the_glossary_tells_how_many_epochs_are_averaged() -> None:
-    assert f"last {LAST_EPOCHS} epochs" in report.entry("last_epochs_mean").words
+    assert f"last {LAST_EPOCHS} epochs" in entry("last_epochs_mean").words
 
 
 def test_an_unknown_loss_is_called_by_its_name() -> None:
-    assert report.entry("my_new_loss").title == "My new loss"
+    assert entry("my_new_loss").title == "My new loss"
 
 
 def write(results: Results, folder: Path) -> None:
