@@ -63,6 +63,7 @@ def _known(form: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
     """All keys that may stand beside this one: the way there leads through sections and names."""
     section: Any = form
     for part in loc[:-1]:
-        named = get_args(section)  # of dict[str, Section]
-        section = named[1] if named else section.model_fields[part].annotation
+        inside = [kind for kind in get_args(section) if hasattr(kind, "model_fields")]
+        # of dict[str, Section] or tuple[Section, ...], where the part is a name or a number
+        section = inside[0] if inside else section.model_fields[part].annotation
     return list(section.model_fields)

@@ -67,6 +67,12 @@ def test_every_task_of_the_repositorys_benchmark_fits_params_yaml(
         ("joint", ["shot"], "joint: no method 'shot'"),
         ("joint", ["mmd"], "joint_baseline 'source_only_late' is not among joint"),
         ("seeds", [], "seeds"),
+        ("joint_baselin", "mmd", "joint_baselin: unknown key; did you mean 'joint_baseline'"),
+        (
+            "tasks",
+            [{"name": "a", "source": "b", "target": "c", "preset": []}],
+            r"tasks\.0\.preset: unknown key; did you mean 'presets'",
+        ),
         ("tasks", [], "tasks"),
     ],
 )
@@ -285,6 +291,11 @@ def test_a_perfect_score_loses_nothing_and_ranks_methods() -> None:
     entropy = next(choice for choice in others if choice.score == "mean_entropy")
     assert entropy.pick == "shot"
     assert entropy.pick_below_best == pytest.approx(0.25)
+
+
+def test_a_task_without_cells_is_named_with_what_makes_them(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"demo\.json: no such file; .*cells demo"):
+        tables.write(spec.Spec.model_validate(GOOD), tmp_path, tmp_path)
 
 
 def test_latex_escapes_what_latex_reads() -> None:

@@ -33,6 +33,16 @@ def test_select_keeps_keys_and_rows_together() -> None:
     assert features().select([1]).keys == ("b.mp4",)
 
 
+def test_some_of_the_clips_lie_in_memory_of_their_own() -> None:
+    rgb, flow = torch.arange(48.0).view(2, 3, 4, 2).unbind()
+    every_other = Features(KEYS, rgb, flow).of_clips(slice(1, None, 2))
+    assert every_other.keys == KEYS
+    assert every_other.rgb.equal(rgb[:, 1::2])
+    assert every_other.flow.equal(flow[:, 1::2])
+    assert every_other.rgb.is_contiguous()
+    assert every_other.flow.is_contiguous()
+
+
 def test_to_takes_everything_along() -> None:
     moved = features().to("cpu")
     assert moved.keys == KEYS

@@ -69,3 +69,12 @@ def test_a_mixture_of_separate_classes_is_nearer_to_the_larger_share() -> None:
         for videos in (source.features, selection.mixtures(source.features))
     )
     assert selection.mixup_consistency(own, mixed) > 0.7
+
+
+def test_probes_are_made_at_the_first_row_each_fifth_epoch_and_the_last() -> None:
+    assert [epoch for epoch in range(13) if selection.is_probed(epoch, 12)] == [0, 5, 10, 12]
+
+
+def test_only_epochs_that_have_a_score_are_chosen_by_it() -> None:
+    rows = [{"clip_consistency": 0.5}, {}, {"clip_consistency": 0.8}, {}]
+    assert selection.best_epoch(rows, "clip_consistency") == 2

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic import Field, PositiveInt, ValidationError, model_validator
 
-from pipeline import params, presets
+from pipeline import faults, params, presets
 from pipeline.errors import UserError
 from pipeline.joint import JOINT_METHODS
 from pipeline.methods import METHODS
@@ -92,10 +92,7 @@ def load(path: Path = PATH) -> Spec:
     except yaml.YAMLError as fault:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(fault).split())}") from None
     except ValidationError as fault:
-        lines = [
-            f"{path}: {'.'.join(map(str, row['loc']))}: {row['msg']}" for row in fault.errors()
-        ]
-        raise UserError("\n".join(lines)) from None
+        raise UserError("\n".join(faults.lines(path, Spec, fault))) from None
 
 
 def changes(task: Task) -> list[Mapping[str, Any]]:

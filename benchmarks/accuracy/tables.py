@@ -18,6 +18,7 @@ import yaml
 from benchmarks.accuracy import choosing, claims, spec, summary
 from benchmarks.accuracy.summary import Line
 from pipeline import atomic, stages, tables
+from pipeline.errors import UserError
 
 PUBLISHED = Path("benchmarks/published.yaml")
 
@@ -137,6 +138,17 @@ def accuracy_texts(block: Block, above: str) -> tuple[list[str], str]:
     return [*heading, markdown(columns, text), *failed], latex(caption, columns, text)
 
 
+def read_cells(path: Path) -> dict[str, Any]:
+    """A task's file. Raises UserError if it is missing."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(
+            f"{path}: no such file; `python -m benchmarks.accuracy.cells {path.stem}` makes it"
+        ) from None
+    return content
+
+
 def write(chosen: spec.Spec, cells_folder: Path, out: Path) -> None:
     """Writes all tables of a benchmark whose cells are there."""
     published = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
@@ -144,7 +156,7 @@ def write(chosen: spec.Spec, cells_folder: Path, out: Path) -> None:
     claims_md = [_CLAIMS]
     rows, choices, judged = list[tables.Row](), list[tables.Row](), list[tables.Row]()
     for task in chosen.tasks:
-        found = json.loads((cells_folder / f"{task.name}.json").read_text(encoding="utf-8"))
+        found = read_cells(cells_folder / f"{task.name}.json")
         printed = published.get(task.published, {}) if task.published else {}
         above = heading(found, printed)
         accuracy_md += [f"## {task.name}", above]
