@@ -10,12 +10,23 @@ import torch
 import yaml
 from two_domains import two_domains
 
-from benchmarks.accuracy import cells, choosing, claims, data, features, spec, summary, tables
+from benchmarks.accuracy import (
+    cells,
+    choosing,
+    claims,
+    data,
+    features,
+    spec,
+    summary,
+    tables,
+    with_source,
+)
 from benchmarks.accuracy.statistics import rank_correlation, sign_flip_p
 from pipeline import params
 from pipeline.errors import UserError
 from pipeline.imports import reached
-from pipeline.joint import JOINT_METHODS
+from pipeline.joint import JOINT_METHODS, JointWeights
+from pipeline.labelling import Labelled
 from pipeline.methods import METHODS
 from pipeline.selection import SCORES
 from pipeline.staging import Staging
@@ -191,6 +202,29 @@ def test_components_keep_what_varies_in_the_source_and_learn_nothing_of_the_targ
         data.in_components(source, target, 65)
 
 
+@pytest.mark.parametrize(("name", "target"), [("mmd", False), ("target_supervised", True)])
+def test_a_method_that_sees_the_source_learns_the_labels_that_it_names(
+    name: str, target: bool
+) -> None:
+    source, other = two_domains(0, (12, 18))
+    keys = other.features.keys[:9]
+    known = Labelled(keys, other.labels[:9])
+    task = data.Data(
+        ("a",) * 6,
+        source.features,
+        source.labels,
+        other.features,
+        list(range(12)),
+        known,
+        list(range(12, 18)),
+        other.labels[12:],
+    )
+    learnt = with_source.learnt(JOINT_METHODS[name](JointWeights()), task)
+    assert learnt.source.keys == (keys if target else source.features.keys)
+    assert learnt.labels.equal(known.numbers if target else source.labels)
+    assert learnt.target.keys == other.features.keys[:12]
+
+
 # Which cells are repeated
 
 
@@ -206,6 +240,11 @@ def test_a_cell_depends_on_its_parameters_and_its_own_method(work: cells.Work) -
     assert len(prints) == 6
     assert len(set(prints)) == len(prints)
     assert prints == [work.fingerprint(cell) for cell in work.cells()]
+
+
+def test_ablations_of_one_file_have_cells_of_their_own(work: cells.Work) -> None:
+    names = ("contrastive_modality_only", "contrastive_domain_only", "contrastive_as_published")
+    assert len({work.fingerprint(cells.Cell("joint", name)) for name in names}) == 3
 
 
 def test_the_code_of_a_cell_is_that_of_its_method_and_of_training_alone() -> None:

@@ -19,14 +19,15 @@ def jointly_trained(name: str, task: Data, p: Params, seeds: Sequence[int]) -> d
     shape = Shape(source.dim, len(task.classes), source.clips, **p.network.model_dump())
     networks = {seed: method.network(shape, seed) for seed in seeds}
     settings = Settings(p.joint.epochs, p.joint.lr, p.joint.batch_size)
-    runs = fit(networks, _learnt(method, task), method, settings)
+    runs = fit(networks, learnt(method, task), method, settings)
     return {
         str(seed): data.measured(predict(run.model, task.target).logits, task)
         for seed, run in runs.items()
     }
 
 
-def _learnt(method: JointMethod, task: Data) -> JointData:
+def learnt(method: JointMethod, task: Data) -> JointData:
+    """The labelled videos of the domain that the method names, and the target's without labels."""
     target = task.target.select(task.train)
     if method.learns_from == "source":
         return JointData(task.source, task.source_labels, target)
