@@ -1,16 +1,20 @@
 """TV-L1 optical flow of a batch of pairs of one size, on a GPU or, in plain PyTorch, anywhere.
 
-Formulas and stopping rule are those of the Numba files, tested every iteration for each pair by
-itself: a pair's flow is the same to the last bit in a batch or alone. Between devices it differs in
-the order of sums and in fused products, which TV-L1 amplifies to thousandths of a pixel on average.
+Formulas, rounding and stopping rule are those of the Numba files. Each pair stops by itself: its
+flow is the same to the last bit in any batch or alone. From the Numba flow it can differ only where
+a sum of |du|^2, added in another order, falls to the other side of its bound.
 """
 
+import sys
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.errors import UserError
 from pipeline.flow import torch_pyramid
 from pipeline.flow.parameters import TVL1
 
@@ -46,6 +50,34 @@ def tvl1_many(pairs: Tensor, parameters: TVL1 = _DEFAULTS, *, solve: Solve | Non
         return _from_coarse_to_fine(pairs.float(), parameters, solve or solver(pairs.device))
 
 
+def tvl1(first: np.ndarray, second: np.ndarray, parameters: TVL1) -> np.ndarray:
+    """Computes the flow of one pair on the GPU, to the bits that it has in a batch.
+
+    Args:
+        first: uint8 (h, w), grey.
+        second: the same, of the same size.
+        parameters: of the algorithm.
+
+    Returns:
+        float32 (2, h, w), px: u to the right, v down.
+
+    Raises:
+        UserError: There is no GPU.
+    """
+    pair = torch.from_numpy(np.stack([first, second]))[None].to(gpu())
+    return tvl1_many(pair, parameters)[0].cpu().numpy()
+
+
+def gpu() -> torch.device:
+    """Returns the device of implementation "cuda". Raises UserError if there is none."""
+    if not torch.cuda.is_available():
+        raise UserError(
+            "flow by 'cuda': PyTorch finds no GPU; run on a machine with one and PyTorch's CUDA "
+            "build, or use implementation 'numba'"
+        )
+    return torch.device("cuda")
+
+
 def _from_coarse_to_fine(frames: Tensor, parameters: TVL1, solve: Solve) -> Tensor:
     pyramid = list(torch_pyramid.levels(frames, parameters))
     flow = torch.zeros_like(pyramid[-1])
@@ -55,12 +87,15 @@ def _from_coarse_to_fine(frames: Tensor, parameters: TVL1, solve: Solve) -> Tens
     return flow
 
 
+@cache
 def solver(device: torch.device) -> Solve:
     """Returns what solves a level fastest on a device: Triton's kernels, or plain PyTorch."""
-    if device.type == "cuda" and find_spec("triton") is not None:
-        from pipeline.flow import triton_solver
+    if device.type == "cuda":
+        if find_spec("triton") is not None:
+            from pipeline.flow import triton_solver
 
-        return triton_solver.solve
+            return triton_solver.solve
+        print("flow: Triton is not installed, so PyTorch computes, far slower", file=sys.stderr)
     from pipeline.flow import torch_solver
 
     return torch_solver.solve

@@ -1,4 +1,4 @@
-"""Operations that PyTorch lacks or rounds differently from one device, or place in memory, to another.
+"""Operations that PyTorch lacks, or rounds in a vector otherwise than behind the last vector.
 
 TV-L1 amplifies rounding; with these the batched flow rounds as the Numba files do. A product of two
 float32 is exact in float64, so only one result in some 2^29 is rounded twice.
