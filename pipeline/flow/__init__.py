@@ -10,7 +10,7 @@ from pipeline.flow.parameters import TVL1, VARIANT, VERSION
 __all__ = ["OPENCV_DEFAULTS", "TVL1", "VARIANT", "VERSION", "Implementation"]
 __all__ += ["compile_ahead", "from_code", "provenance", "to_code", "tvl1"]
 
-Implementation = Literal["numba", "opencv"]
+Implementation = Literal["numba", "opencv", "cuda"]
 OPENCV_DEFAULTS = TVL1()
 
 
@@ -28,7 +28,8 @@ def tvl1(
     Args:
         first: uint8 (h, w), grey, at least 2 x 2.
         second: the same, of the same size.
-        implementation: "numba", or "opencv", its reference, which takes some 15 times as long.
+        implementation: "numba", or "opencv", its reference, which takes some 15 times as long, or
+            "cuda": on a GPU, for which `batches` has the way to compute many pairs at once.
         parameters: of the algorithm.
 
     Returns:
@@ -36,7 +37,7 @@ def tvl1(
 
     Raises:
         ValueError: The frames are not two grey 8-bit images of one size.
-        UserError: This OpenCV has no TV-L1.
+        UserError: This OpenCV has no TV-L1, or there is no GPU.
     """
     for frame in (first, second):
         if frame.dtype != np.uint8 or frame.ndim != 2 or min(frame.shape) < 2:
@@ -52,6 +53,10 @@ def tvl1(
         from pipeline.flow import opencv_reference
 
         return opencv_reference.tvl1(first, second, parameters)
+    if implementation == "cuda":
+        from pipeline.flow import batched_tvl1
+
+        return batched_tvl1.tvl1(first, second, parameters)
     from pipeline.flow import numba_tvl1
 
     return numba_tvl1.tvl1(first, second, parameters)
