@@ -89,7 +89,8 @@ class Descent:
         self.state: dict[str, Any] = {}
         self._seeds = seeds
         self._settings = settings
-        trained = [name for name in self.weights if not name.startswith(frozen or "\0")]
+        learnable = [name for name, _ in networks[0].named_parameters()]
+        trained = [name for name in learnable if not name.startswith(frozen or "\0")]
         self._trained = [self.weights[name].requires_grad_() for name in trained]
         self._sgd = torch.optim.SGD(
             self._trained,

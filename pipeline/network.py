@@ -17,6 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from pipeline.input_statistics import InputStatistics
 from pipeline.noise import Noise, initial_weights
 
 
@@ -90,7 +91,7 @@ class Branch(nn.Module):
 
 
 class RelationNetwork(nn.Module):
-    """Two branches, a fusion layer, a classifier.
+    """Two branches, a fusion layer, a classifier; in front, the statistics of its input.
 
     Args:
         dim: d, the width of a clip's feature in each modality, and of everything inside.
@@ -107,6 +108,7 @@ class RelationNetwork(nn.Module):
         self.dim = dim
         self.classes = classes
         self.dropout = dropout
+        self.inputs = InputStatistics(dim)
         with initial_weights(seed):
             self.rgb = Branch(dim, layers, dropout)
             self.flow = Branch(dim, layers, dropout)
@@ -117,6 +119,7 @@ class RelationNetwork(nn.Module):
 
     def forward(self, rgb: Tensor, flow: Tensor, noise: Noise | None = None) -> Output:
         """Clips of both modalities, each (n, T, d), to what the network says of the n videos."""
+        rgb, flow = self.inputs(rgb, flow)
         rgb, rgb_relations = self.rgb(rgb, noise)  # (n, d)
         flow, flow_relations = self.flow(flow, noise)
         fused = self.fusion(torch.cat([rgb, flow], dim=1)).relu()

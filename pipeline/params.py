@@ -157,6 +157,8 @@ class Adapt(Section):
         "sthc",
         "atcon",
     ]
+    # target: its clips get the mean and deviation of the source's; source: they stay as they are
+    statistics: Literal["source", "target"]
     lambda1: NonNegativeFloat  # weight of the pseudo-label loss
     lambda2: NonNegativeFloat  # weight of multimodal relative alignment
     lambda3: NonNegativeFloat  # weight of temporal relative alignment

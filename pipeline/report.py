@@ -84,6 +84,7 @@ def page(results: Results, drawn: Mapping[str, str]) -> str:
         source=pretrain["source"],
         target=adapt["target"],
         method=adapt["method"],
+        matched=adapt.get("statistics") == "target",
         methods=glossary()["methods"],
         backbone=_flat(results.card["features"]).get("features.backbone", "imported"),
         source_accuracies=list(pretrain["test_accuracy"].values()),

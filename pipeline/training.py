@@ -84,9 +84,27 @@ def pretrain(
         for seed, means in zip(models, losses, strict=True):
             rows[seed].append({"epoch": epoch} | means)
     return {
-        seed: Trained(with_weights(model, pick(run.weights, number)), tuple(rows[seed]))
+        seed: Trained(knowing(model, pick(run.weights, number), features), tuple(rows[seed]))
         for number, (seed, model) in enumerate(models.items())
     }
+
+
+def knowing(model: RelationNetwork, weights: Tensors, features: Features) -> RelationNetwork:
+    """A copy of the model with other weights, and the statistics of what it was trained on."""
+    trained = with_weights(model, weights)
+    trained.inputs.know(features)
+    return trained
+
+
+def matched(
+    models: Mapping[int, RelationNetwork], features: Features, train: Sequence[int]
+) -> dict[int, RelationNetwork]:
+    """Copies of `models` that take in clips like those of the videos at the positions `train`."""
+    ready = {seed: copy.deepcopy(model) for seed, model in models.items()}
+    for model in ready.values():
+        require_width(model, features)
+        model.inputs.match(features.select(train))
+    return ready
 
 
 def adapt(

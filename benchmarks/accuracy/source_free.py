@@ -49,6 +49,8 @@ def unpacked(content: bytes, networks: Models) -> Models:
 
 def adapted(task: Data, models: Models, chosen: Adapt) -> dict[str, Any]:
     """Adapts source models; all rows of each seed's log, with test accuracies."""
+    if chosen.statistics == "target":
+        models = training.matched(models, task.target, task.train)
     weights = Weights(**{field.name: getattr(chosen, field.name) for field in fields(Weights)})
     runs = training.adapt(
         models,

@@ -59,7 +59,7 @@ class CleanAdaptTeacher(CleanAdapt):
     def after_step(self, model: Model, batch: Batch) -> dict[str, Any]:
         """The epoch's labels, and the teacher a little nearer to the student."""
         teacher = {
-            name: self.momentum * weight + (1 - self.momentum) * model.weights[name]
+            name: weight.lerp(model.weights[name], 1 - self.momentum)
             for name, weight in model.state["teacher"].items()
         }
         return {"labels": model.kept["labels"], "teacher": teacher}

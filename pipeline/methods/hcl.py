@@ -104,7 +104,7 @@ class Hcl(Method):
         """The teacher follows, and the queue takes in the batch and gives up its oldest keys."""
         old, kept = self.momentum, Keys(*(model.kept[name] for name in Keys._fields))
         teacher = {
-            name: old * weight + (1 - old) * model.weights[name]
+            name: weight.lerp(model.weights[name], 1 - old)
             for name, weight in model.state["teacher"].items()
         }
         queue = Keys(*(part[: self.queue] for part in kept.before(model.state["queue"])))

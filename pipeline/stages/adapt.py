@@ -36,6 +36,8 @@ def main() -> None:
     learnt = {video.key for video in of_split(videos, "train")}
     train = [row for row, key in enumerate(features.keys) if key in learnt]
     weights = Weights(**{field.name: getattr(p.adapt, field.name) for field in fields(Weights)})
+    if p.adapt.statistics == "target":
+        models = training.matched(models, features, train)
     settings = training.Settings(p.adapt.epochs, p.adapt.lr, p.adapt.batch_size)
     method = METHODS[p.adapt.method](weights)
     runs = training.adapt(models, features, method, settings, train, p.adapt.select)
