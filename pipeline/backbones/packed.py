@@ -31,7 +31,7 @@ class PackedConvolution:
         relu: bool,
     ) -> None:
         self.memory_format = {4: torch.channels_last, 5: torch.channels_last_3d}[weight.ndim]
-        self.weight = weight.contiguous(memory_format=self.memory_format)
+        self.weight = weight
         self.bias = bias
         self.geometry = (padding, stride, [1] * len(stride), 1)
         self.behind: tuple[str, list[None], str] = ("relu" if relu else "none", [], "")
@@ -43,15 +43,18 @@ class PackedConvolution:
             self._pack(x.shape[2:])
         x = x.contiguous(memory_format=self.memory_format)
         y: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, self.packed, self.bias, *self.geometry, *self.behind
+            x, self.weight, self.bias, *self.geometry, *self.behind
         )
         return y
 
     def _pack(self, sizes: torch.Size) -> None:
         # Which layout is fast depends on the sizes. One clip stands for any number of them, so
         # that what came first does not decide how the next is rounded.
-        self.packed = torch.ops.mkldnn._reorder_convolution_weight(
-            self.weight, *self.geometry, [1, self.weight.shape[1], *sizes]
+        dense = self.weight.to_dense() if self.weight.is_mkldnn else self.weight
+        self.weight = torch.ops.mkldnn._reorder_convolution_weight(
+            dense.contiguous(memory_format=self.memory_format),
+            *self.geometry,
+            [1, dense.shape[1], *sizes],
         )
         self.sizes = sizes
 
