@@ -1,5 +1,6 @@
 """Features of clips: reads a video's frames and flow, cuts its clips, runs the two backbones."""
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from pipeline.errors import UserError
 from pipeline.store import VideoFeatures
 
 T = TypeVar("T")
+# Pixels that a CPU takes at once: one clip of 16 x 224 x 224, or 16 clips of 16 x 64 x 64.
+PASS = 2**20
 
 
 @dataclass(frozen=True)
@@ -61,27 +64,61 @@ def _rows(numbers: Sequence[int], wanted: clips.Indices) -> clips.Indices:
 
 
 @dataclass(frozen=True)
+class Pending:
+    """Features (n, d) float32 in this machine's memory, once the GPU, if any, has passed `done`."""
+
+    rgb: Tensor
+    flow: Tensor
+    done: torch.cuda.Event | None
+
+    def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Waits for the features."""
+        if self.done is not None:
+            self.done.synchronize()
+        return self.rgb.numpy(), self.flow.numpy()
+
+
+@dataclass(frozen=True)
 class Extractor:
-    """The RGB and the flow backbone on one device."""
+    """The RGB and the flow backbone on one device, their parameters of type `precision`."""
 
     rgb: nn.Module
     flow: nn.Module
     device: torch.device
     precision: torch.dtype
 
-    @torch.inference_mode()
     def __call__(
         self, rgb: NDArray[np.uint8], flow: NDArray[np.uint8]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Clips (n, F, h, w, 3) and (n, F, h, w, 2) -> features (n, d) each, float32."""
-        with torch.autocast(
-            self.device.type, self.precision, enabled=self.precision != torch.float32
-        ):
-            return self._features(self.rgb, rgb), self._features(self.flow, flow)
+        return self.start(rgb, flow).arrays()
 
-    def _features(self, backbone: nn.Module, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
-        scaled: Tensor = torch.from_numpy(codes).to(self.device).float() / 255 * 2 - 1
-        return backbone(scaled.permute(0, 4, 1, 2, 3)).float().cpu().numpy()
+    @torch.inference_mode()
+    def start(self, rgb: NDArray[np.uint8], flow: NDArray[np.uint8]) -> Pending:
+        """As a call, but a GPU is still at work when it returns."""
+        features = self._features(self.rgb, rgb), self._features(self.flow, flow)
+        return Pending(*features, torch.cuda.current_stream().record_event() if self._gpu else None)
+
+    @property
+    def _gpu(self) -> bool:
+        return self.device.type == "cuda"
+
+    def _features(self, backbone: nn.Module, codes: NDArray[np.uint8]) -> Tensor:
+        clips = torch.from_numpy(codes)
+        # A GPU copies pinned memory on its own, and takes the batch whole; a CPU's caches hold
+        # the maps of few clips.
+        passes = [clips.pin_memory()] if self._gpu else clips.split(_clips_a_pass(codes))
+        features = torch.cat([backbone(self._scaled(part)) for part in passes])
+        return features.to("cpu", non_blocking=True)
+
+    def _scaled(self, codes: Tensor) -> Tensor:
+        """Codes (n, F, h, w, c) 0 to 255 -> (n, c, F, h, w) -1 to 1, channels last in memory."""
+        values = codes.to(self.device, non_blocking=True).float().div_(255).mul_(2).sub_(1)
+        return values.to(self.precision).movedim(-1, 1)
+
+
+def _clips_a_pass(codes: NDArray[np.uint8]) -> int:
+    return max(1, PASS // math.prod(codes.shape[1:4]))
 
 
 @lru_cache(maxsize=1)
@@ -96,8 +133,12 @@ def extractor(name: backbones.Name, folder: Path, precision: str, device: str) -
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
     streams = (backbones.load(name, "rgb", folder), backbones.load(name, "flow", folder))
-    rgb, flow = (stream.to(device) for stream in streams)
-    return Extractor(rgb, flow, torch.device(device), getattr(torch, precision))
+    kind = getattr(torch, precision)
+    rgb, flow = (
+        backbones.for_cpu(stream) if device == "cpu" else stream.to(device, kind)
+        for stream in streams
+    )
+    return Extractor(rgb, flow, torch.device(device), kind)
 
 
 def extract_video(extractor: Extractor, cut: VideoClips) -> bytes:
@@ -110,18 +151,24 @@ def extract_many(
 ) -> Iterator[tuple[T, bytes]]:
     """The features of many videos in batches of exactly `batch` clips across videos, for a GPU.
 
-    The last batch is filled up with zeros, so every batch has one shape, and one algorithm.
+    The last batch is filled up with zeros, so every batch has one shape, and one algorithm. The
+    features of a batch are fetched when the next one is on its way, so that the GPU never waits.
     """
     waiting: deque[tuple[T, VideoClips]] = deque()
     clips_in: deque[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = deque()
+    in_flight: deque[Pending] = deque()
     done: deque[tuple[NDArray[np.float32], NDArray[np.float32]]] = deque()
 
-    def work_off(least: int) -> Iterator[tuple[T, bytes]]:
+    def start(least: int) -> None:
         while len(clips_in) >= least and clips_in:
             taken = [clips_in.popleft() for _ in range(min(batch, len(clips_in)))]
             rgb, flow = (np.stack(part) for part in zip(*taken, strict=True))
+            in_flight.append(extractor.start(_filled(rgb, batch), _filled(flow, batch)))
+
+    def fetch(left: int) -> Iterator[tuple[T, bytes]]:
+        while len(in_flight) > left:
             # rows of what fills up the last batch come last, and nobody asks for them
-            done.extend(zip(*extractor(_filled(rgb, batch), _filled(flow, batch)), strict=True))
+            done.extend(zip(*in_flight.popleft().arrays(), strict=True))
             while waiting and len(done) >= len(waiting[0][1].rgb):
                 item, cut = waiting.popleft()
                 rows = [done.popleft() for _ in range(len(cut.rgb))]
@@ -130,8 +177,10 @@ def extract_many(
     for item, cut in videos:
         waiting.append((item, cut))
         clips_in.extend(zip(cut.rgb, cut.flow, strict=True))
-        yield from work_off(batch)
-    yield from work_off(1)
+        start(batch)
+        yield from fetch(left=1)
+    start(1)
+    yield from fetch(left=0)
 
 
 def _filled(codes: NDArray[np.uint8], batch: int) -> NDArray[np.uint8]:

@@ -11,6 +11,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pipeline import backbones
+from pipeline.backbones import packed
+from pipeline.backbones.folding import fold_batchnorm
+from pipeline.backbones.frozen import FrozenUnit
 from pipeline.backbones.i3d import I3D
 from pipeline.errors import UserError
 
@@ -57,6 +60,44 @@ def test_loaded_network_is_ready_for_inference(trained: tuple[I3D, Path]) -> Non
     assert not any(module.training for module in loaded.modules())
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
     assert not any(isinstance(module, nn.BatchNorm3d) for module in loaded.modules())
+
+
+@pytest.mark.parametrize("count", [1, 5, 10])
+def test_form_for_a_cpu_gives_the_features_of_the_trained_one(
+    count: int, trained: tuple[I3D, Path]
+) -> None:
+    network, folder = trained
+    clips = torch.rand(count, 3, 16, 48, 48) * 2 - 1
+    frozen = backbones.for_cpu(backbones.load("i3d_nano", "rgb", folder))
+    assert any(isinstance(module, FrozenUnit) for module in frozen.modules())
+    with torch.inference_mode():
+        expected = network(clips)
+        assert (frozen(clips) - expected).norm() <= 1e-5 * expected.norm()
+
+
+@pytest.mark.parametrize("error", [AttributeError, RuntimeError, None])
+def test_form_for_a_cpu_without_its_operators_is_the_loaded_network(
+    error: type[Exception] | None, trained: tuple[I3D, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Operators that are not there, that refuse, and that compute something else."""
+
+    def convolve(_: object, x: Tensor) -> Tensor:
+        if error is not None:
+            raise error
+        return x
+
+    packed.available.cache_clear()
+    monkeypatch.setattr(packed.PackedConvolution, "__call__", convolve)
+    network = backbones.load("i3d_nano", "rgb", trained[1])
+    assert backbones.for_cpu(network) is network
+    packed.available.cache_clear()
+
+
+def test_resnet_has_one_form(tmp_path: Path) -> None:
+    network = fold_batchnorm(backbones.build("i3d_r50", "flow"))
+    clips = torch.rand(1, 2, 4, 32, 32)
+    with torch.inference_mode():
+        assert torch.equal(backbones.for_cpu(network)(clips), network(clips))
 
 
 def test_loading_leaves_the_random_generator_alone(trained: tuple[I3D, Path]) -> None:

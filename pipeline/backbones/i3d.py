@@ -68,11 +68,12 @@ class Unit3D(nn.Module):
         if self.kernel == 1:
             x = _pointwise(x, self.conv3d)
         else:
-            x = self.conv3d(x if self.stride == 1 else _pad(x, self.kernel, self.stride))
+            x = self.conv3d(x if self.stride == 1 else pad_same(x, self.kernel, self.stride))
         return F.relu(self.bn(x), inplace=True)
 
 
-def _pad(x: Tensor, kernel: int, stride: int) -> Tensor:
+def pad_same(x: Tensor, kernel: int, stride: int) -> Tensor:
+    """Maps (n, c, t, h, w) with zeros around them, as `same_padding` says for each axis."""
     sizes = reversed(x.shape[2:])  # F.pad wants the last axis first
     pads = [same_padding(size, kernel, stride) for size in sizes]
     return F.pad(x, [zeros for pair in pads for zeros in pair])
@@ -184,12 +185,15 @@ class I3D(nn.Module):
         For 16 x 224 x 224 the map is 2 x 7 x 7, and this is the average pooling of the paper.
 
         Args:
-            clips: (n, in_channels, t, h, w) float32 in [-1, 1].
+            clips: (n, in_channels, t, h, w) in [-1, 1], of the parameters' type.
+
+        Returns:
+            float32, whatever the parameters' type: the mean is not rounded to it.
 
         Raises:
             ValueError: the shape does not fit; see `maps`.
         """
-        return self.maps(clips).mean(dim=(2, 3, 4))
+        return self.maps(clips).mean(dim=(2, 3, 4), dtype=torch.float32)
 
     def classify(self, clips: Tensor) -> Tensor:
         """Logits (n, classes): the mean over all positions of the classifier's outputs.

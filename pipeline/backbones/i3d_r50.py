@@ -6,6 +6,7 @@ Architecture and Kinetics weights: pytorchvideo's model zoo, "I3D R50 8x8" (Fan 
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from pipeline.backbones.torchvision_stand_in import torchvision_supplied
@@ -44,7 +45,7 @@ class I3DR50(nn.Module):
         stays 0, and flow gets the scale of RGB.
 
         Args:
-            clips: (n, in_channels, t, h, w) float32 in [-1, 1].
+            clips: (n, in_channels, t, h, w) in [-1, 1], of the parameters' type.
 
         Raises:
             ValueError: another shape, or t < 2 (the network halves the frames once).
@@ -60,7 +61,7 @@ class I3DR50(nn.Module):
         maps = (clips / 2 + (0.5 - centre)) / STD
         for block in self.blocks[:-1]:
             maps = block(maps)
-        return maps.mean(dim=(2, 3, 4))
+        return maps.mean(dim=(2, 3, 4), dtype=torch.float32)
 
 
 def flow_from_rgb(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

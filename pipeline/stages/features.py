@@ -33,7 +33,7 @@ from pipeline.errors import UserError
 from pipeline.fingerprint import fingerprint
 from pipeline.staging import Staging
 
-VERSION = 1  # raise it when the features of unchanged frames and flow change
+VERSION = 2  # raise it when the features of unchanged frames and flow change
 GPU_BATCH = 64  # clips
 
 
