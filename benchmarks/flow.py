@@ -1,10 +1,12 @@
-"""How fast is the Numba TV-L1 beside OpenCV's, and how far apart are their flows?
+"""How fast is our TV-L1 beside OpenCV's, and how far apart are their flows?
 
     python -m benchmarks.flow [--videos FOLDER] [--size 224x224 340x256] [--pairs 8] [--rounds 5]
+                              [--out FILE]
 
 Pairs of consecutive frames come from videos of the folder, one pair a video, or else are textures
-that move by known flow. Times are taken in interleaved rounds, with one thread, and with two
-processes of one thread each; shown are medians over the rounds, and the ratios' range.
+that move by known flow. Times are taken in interleaved rounds: with one thread, and with two cores
+busy, by two processes of one thread each or, for OpenCV, by two threads if these are faster in that
+round. Shown are medians over the rounds, and the ratios' range. FILE gets the same tables.
 "opencv*" is OpenCV given frames brighter or darker by one unit in the last place of float32: by so
 much it differs from itself.
 """
@@ -20,6 +22,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -27,11 +30,11 @@ import numba
 import numpy as np
 from llvmlite import binding
 
-from pipeline import flow
+from pipeline import atomic, flow
 from pipeline.flow import opencv_reference
 
 BOUND = 20  # px, of the 8-bit code
-IMPLEMENTATIONS: tuple[flow.Implementation, ...] = ("opencv", "numba")
+OURS: tuple[flow.Implementation, ...] = ("native", "fast", "numba")
 Size = tuple[int, int]
 
 
@@ -52,6 +55,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--size", nargs="+", type=size, default=[(224, 224), (340, 256)])
     parser.add_argument("--pairs", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--out", type=Path)
     return parser.parse_args()
 
 
@@ -136,74 +140,106 @@ def agreement(
         if p.true is not None
     ]
     return (
-        f"  {name:11} {difference.mean():9.6f} {np.quantile(difference, 0.99):9.5f} "
-        f"{(difference < 0.1).mean():9.3%} {(difference == 0).mean():9.3%} {np.mean(codes):9.3%}"
-        + (f" {np.mean(true):13.5f}" if true else "")
+        f"| {name:7} | {difference.mean():.6f} | {np.quantile(difference, 0.99):.5f} "
+        f"| {(difference < 0.1).mean():.3%} | {(difference == 0).mean():.3%} "
+        f"| {np.mean(codes):.3%} | {f'{np.mean(true):.5f}' if true else ''} |"
     )
 
 
-def show_agreement(pairs: list[Pair]) -> None:
-    theirs, ours = ([compute(which, pair) for pair in pairs] for which in IMPLEMENTATIONS)
-    truth = "  to truth, px" if pairs[0].true is not None else ""
-    print(f"  to opencv:  mean, px   p99, px  < 0.1 px  identical same code{truth}")
-    print(agreement("numba", pairs, ours, theirs))
-    print(agreement("opencv*", pairs, [disturbed(pair) for pair in pairs], theirs))
-    print(agreement("opencv", pairs, theirs, theirs), flush=True)
+def agreements(pairs: list[Pair]) -> list[str]:
+    """The table of agreement."""
+    theirs = [compute("opencv", pair) for pair in pairs]
+    flows: dict[str, list[np.ndarray]] = {
+        which: [compute(which, pair) for pair in pairs] for which in OURS
+    }
+    flows |= {"opencv*": [disturbed(pair) for pair in pairs], "opencv": theirs}
+    return [
+        "| to opencv | mean, px | p99, px | < 0.1 px | identical | same code | to truth, px |",
+        "|---|---|---|---|---|---|---|",
+        *(agreement(name, pairs, ours, theirs) for name, ours in flows.items()),
+    ]
 
 
-def seconds(work: Callable[[flow.Implementation], object], rounds: int) -> dict[str, list[float]]:
-    """Times the implementations in turn, `rounds` times, after a first time that does not count."""
-    taken: dict[str, list[float]] = {name: [] for name in IMPLEMENTATIONS}
-    for number, which in itertools.product(range(rounds + 1), IMPLEMENTATIONS):
+def by_two_threads(pairs: list[Pair]) -> None:
+    """OpenCV's own threads; `opencv_reference` allows it one."""
+    cv2.setNumThreads(2)
+    optflow: Any = vars(cv2)["optflow"]
+    for pair in pairs:
+        optflow.DualTVL1OpticalFlow_create().calc(pair.first, pair.second, None)
+    cv2.setNumThreads(1)
+
+
+def seconds(work: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Times each work in turn, `rounds` times, after a first time that does not count."""
+    taken: dict[str, list[float]] = {name: [] for name in work}
+    for number, name in itertools.product(range(rounds + 1), work):
         start = time.perf_counter()
-        work(which)
+        work[name]()
         if number:
-            taken[which].append(time.perf_counter() - start)
+            taken[name].append(time.perf_counter() - start)
     return taken
 
 
-def show_times(name: str, taken: dict[str, list[float]], count: int) -> None:
-    opencv, ours = (1000 * statistics.median(taken[which]) / count for which in IMPLEMENTATIONS)
-    ratios = [a / b for a, b in zip(taken["opencv"], taken["numba"], strict=True)]
-    print(
-        f"  {name:24} opencv {opencv:8.1f} ms  numba {ours:7.1f} ms a pair   "
-        f"x {statistics.median(ratios):5.1f} ({min(ratios):.1f} to {max(ratios):.1f})",
-        flush=True,
+def row(arrangement: str, name: str, taken: list[float], theirs: list[float], count: int) -> str:
+    """A line of the table of times."""
+    ratios = [a / b for a, b in zip(theirs, taken, strict=True)]
+    return (
+        f"| {arrangement} | {name} | {1000 * statistics.median(taken) / count:.1f} "
+        f"| {statistics.median(ratios):.1f} | {min(ratios):.1f} to {max(ratios):.1f} |"
     )
 
 
-def show(pairs: list[Pair], rounds: int, pool: ProcessPoolExecutor) -> None:
+def times(pairs: list[Pair], rounds: int, pool: ProcessPoolExecutor) -> list[str]:
+    """The table of times."""
+
     def alone(which: flow.Implementation) -> object:
         return [compute(which, pair) for pair in pairs]
 
     def by_two(which: flow.Implementation) -> object:
         return list(pool.map(partial(compute, which), pairs))
 
-    show_agreement(pairs)
-    show_times("1 process x 1 thread", seconds(alone, rounds), len(pairs))
-    show_times("2 processes x 1 thread", seconds(by_two, rounds), len(pairs))
+    every: tuple[flow.Implementation, ...] = ("opencv", *OURS)
+    one = seconds({which: partial(alone, which) for which in every}, rounds)
+    work: dict[str, Callable[[], object]] = {which: partial(by_two, which) for which in every}
+    two = seconds({"threads": partial(by_two_threads, pairs)} | work, rounds)
+    two["opencv"] = [min(both) for both in zip(two.pop("threads"), two["opencv"], strict=True)]
+    return [
+        "| cores | implementation | ms a pair | times opencv | range |",
+        "|---|---|---|---|---|",
+        *(row("1", name, taken, one["opencv"], len(pairs)) for name, taken in one.items()),
+        *(row("2", name, taken, two["opencv"], len(pairs)) for name, taken in two.items()),
+    ]
+
+
+def hardware() -> str:
+    """A line on the machine and the versions."""
+    return (
+        f"{binding.get_host_cpu_name()}, {multiprocessing.cpu_count()} cores, "
+        f"{platform.machine()}; Python {platform.python_version()}, OpenCV {cv2.__version__}, "
+        f"Numba {numba.__version__}"
+    )
 
 
 def main() -> None:
     options = arguments()
     cv2.setNumThreads(1)
-    start = time.perf_counter()
-    flow.compile_ahead()
-    print(
-        f"{binding.get_host_cpu_name()}, {multiprocessing.cpu_count()} cores, "
-        f"{platform.machine()}; Python {platform.python_version()}, OpenCV {cv2.__version__}, "
-        f"Numba {numba.__version__}, compiled or loaded in {time.perf_counter() - start:.1f} s"
-    )
+    for which in OURS:
+        flow.compile_ahead(which)
     source = filmed(options.videos, options.pairs) if options.videos else None
+    kind = "pairs of frames" if source else "pairs of textures"
+    lines = [hardware()]
     spawned = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, mp_context=spawned) as pool:
         for to in options.size:
             pairs = (
                 [resized(p, to) for p in source] if source else list(textures(options.pairs, to))
             )
-            kind = "pairs of frames" if source else "pairs of textures"
-            print(f"{to[0]}x{to[1]}, {len(pairs)} {kind}", flush=True)
-            show(pairs, options.rounds, pool)
+            lines += ["", f"## {to[0]}x{to[1]}, {len(pairs)} {kind}", "", *agreements(pairs), ""]
+            lines += times(pairs, options.rounds, pool)
+    text = "\n".join(lines) + "\n"
+    print(text)
+    if options.out:
+        atomic.write_file(options.out, text)
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ class Decode(Section):
 class Flow(Section):
     """TV-L1 optical flow, clipped to +-`bound` px."""
 
-    implementation: Literal["numba", "opencv", "cuda"]
+    implementation: Literal["auto", "native", "fast", "numba", "cuda", "opencv"]
     bound: PositiveFloat
 
 

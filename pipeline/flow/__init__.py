@@ -1,24 +1,69 @@
 """TV-L1 optical flow between two frames, and the 8-bit code it is kept in."""
 
 from dataclasses import asdict
+from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import numpy as np
 
+from pipeline.errors import UserError
 from pipeline.flow.parameters import TVL1, VARIANT, VERSION
 
 __all__ = ["OPENCV_DEFAULTS", "TVL1", "VARIANT", "VERSION", "Implementation"]
-__all__ += ["compile_ahead", "from_code", "provenance", "to_code", "tvl1"]
+__all__ += [
+    "compile_ahead",
+    "from_code",
+    "provenance",
+    "to_code",
+    "tvl1",
+    "usable",
+    "usable_for_many",
+]
 
-Implementation = Literal["numba", "opencv", "cuda"]
+Implementation = Literal["auto", "native", "fast", "numba", "cuda", "opencv"]
 OPENCV_DEFAULTS = TVL1()
+
+
+@lru_cache
+def usable(implementation: Implementation) -> Implementation:
+    """Returns the implementation itself; for "auto", "native" where it can be had, else "numba".
+
+    These two give the same flow to the last bit. Compiles the C++ code where that is yet to be
+    done; why a compiler fails is told in a line.
+    """
+    if implementation != "auto":
+        return implementation
+    from pipeline.flow import native_build, native_tvl1
+
+    try:
+        native_tvl1.compile_ahead()
+    except native_build.NoCompilerError:
+        return "numba"
+    except UserError as fault:
+        print(f"flow: continuing with 'numba', the same flow; {fault}", flush=True)
+        return "numba"
+    return "native"
+
+
+def usable_for_many(implementation: Implementation) -> Implementation:
+    """The same for the pairs of many videos, for which "auto" is "cuda" where there is a GPU.
+
+    That, too, gives the flow of "numba".
+    """
+    if implementation == "auto" and find_spec("triton") is not None:
+        import torch
+
+        if torch.cuda.is_available():
+            return "cuda"
+    return usable(implementation)
 
 
 def tvl1(
     first: np.ndarray,
     second: np.ndarray,
     *,
-    implementation: Implementation = "numba",
+    implementation: Implementation = "auto",
     parameters: TVL1 = OPENCV_DEFAULTS,
 ) -> np.ndarray:
     """Computes the flow (u, v) from `first` to `second`: first[y, x] is found at second[y+v, x+u].
@@ -28,8 +73,10 @@ def tvl1(
     Args:
         first: uint8 (h, w), grey, at least 2 x 2.
         second: the same, of the same size.
-        implementation: "numba", or "opencv", its reference, which takes some 15 times as long, or
-            "cuda": on a GPU, for which `batches` has the way to compute many pairs at once.
+        implementation: "native", in C++; "numba", the same flow without a C++ compiler; "auto", one
+            of these two; "fast", in C++, which rounds less often than OpenCV; or "opencv", the
+            reference, which takes more than ten times as long; or "cuda": on a GPU, for which
+            `batches` has the way to compute many pairs at once.
         parameters: of the algorithm.
 
     Returns:
@@ -37,7 +84,7 @@ def tvl1(
 
     Raises:
         ValueError: The frames are not two grey 8-bit images of one size.
-        UserError: This OpenCV has no TV-L1, or there is no GPU.
+        UserError: This OpenCV has no TV-L1, the C++ code cannot be compiled, or there is no GPU.
     """
     for frame in (first, second):
         if frame.dtype != np.uint8 or frame.ndim != 2 or min(frame.shape) < 2:
@@ -49,31 +96,48 @@ def tvl1(
         raise ValueError(
             f"optical flow needs two frames of one size; got {first.shape} and {second.shape}"
         )
-    if implementation == "opencv":
+    chosen = usable(implementation)
+    if chosen == "opencv":
         from pipeline.flow import opencv_reference
 
         return opencv_reference.tvl1(first, second, parameters)
-    if implementation == "cuda":
+    if chosen == "cuda":
         from pipeline.flow import batched_tvl1
 
         return batched_tvl1.tvl1(first, second, parameters)
+    if chosen in ("native", "fast"):
+        from pipeline.flow import native_tvl1
+
+        rounding = native_tvl1.ROUNDING[chosen]
+        return native_tvl1.tvl1(first, second, parameters, rounding)
     from pipeline.flow import numba_tvl1
 
     return numba_tvl1.tvl1(first, second, parameters)
 
 
-def compile_ahead(implementation: Implementation = "numba") -> None:
-    """Compiles what `tvl1` needs and fills the cache on disk, so that new workers need not."""
-    if implementation == "numba":
+def compile_ahead(implementation: Implementation = "auto") -> None:
+    """Compiles what `tvl1` needs and fills the cache on disk, so that new workers need not.
+
+    Raises:
+        UserError: The C++ code cannot be compiled, and implementation is "native" or "fast".
+    """
+    chosen = usable(implementation)
+    if chosen == "numba":
         from pipeline.flow import numba_tvl1
 
         numba_tvl1.compile_ahead()
+    elif chosen in ("native", "fast"):
+        from pipeline.flow import native_tvl1
+
+        native_tvl1.compile_ahead(native_tvl1.ROUNDING[chosen])
 
 
 def provenance(
-    implementation: Implementation = "numba", parameters: TVL1 = OPENCV_DEFAULTS
+    implementation: Implementation = "auto", parameters: TVL1 = OPENCV_DEFAULTS
 ) -> dict[str, Any]:
     """What decides the flow of given frames, for JSON and for fingerprints.
+
+    It is the same for "native", "numba" and "auto", whose flow is the same.
 
     Raises:
         UserError: implementation is "opencv", and this OpenCV has no TV-L1.
@@ -83,6 +147,8 @@ def provenance(
         from pipeline.flow import opencv_reference
 
         variant, version = "opencv", opencv_reference.version()
+    if implementation == "fast":
+        variant = f"{VARIANT}-fast"
     return {"variant": variant, "version": version, "parameters": asdict(parameters)}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import float32, uint64
 
-from pipeline.flow.numba_kernel import add_square, fma, inlined, kernel, writes_do_not_overlap
+from pipeline.flow.numba_kernel import fma, inlined, kernel, writes_do_not_overlap
 
 BLOCK = 16
 LEFT = BLOCK - 1
@@ -58,46 +58,46 @@ def _data_step(data: Any, i: Any, u1: Any, u2: Any, l_t: Any) -> Any:
 
 
 @inlined
-def _pixel(data: Any, flow: Any, dual: Any, where: Any, steps: Any, div: Any, change: Any) -> Any:
+def _pixel(data: Any, flow: Any, dual: Any, where: Any, steps: Any, div: Any, moved: Any) -> None:
     """Updates the flow at pixel i, then the dual variables at pixel j above it.
 
     These need the flow at i to be new, and the old ones have just been used for the last time: so
-    one pass does both. Returns `change` + |du|^2.
+    one pass does both. Adds |du|^2 to its column of `moved`.
     """
     u1, u2, above_u1, above_u2 = flow
-    i, j, has_right = where
+    i, j, column, has_right = where
     l_t, theta, taut = steps
     d = _data_step(data, i, u1[i], u2[i], l_t)
     new1 = (u1[i] - d * data[1][i]) + theta * div[0]
     new2 = (u2[i] - d * data[2][i]) + theta * div[1]
-    change = add_square(add_square(change, new1 - u1[i]), new2 - u2[i])
+    du1, du2 = new1 - u1[i], new2 - u2[i]
+    moved[column] = fma(du2, du2, fma(du1, du1, moved[column]))
     u1[i], u2[i] = new1, new2
     _dual_pixel(above_u1, (dual[0], dual[1]), j, has_right, new1, taut)
     _dual_pixel(above_u2, (dual[2], dual[3]), j, has_right, new2, taut)
-    return change
 
 
 @inlined
-def _column_0(data: Any, flow: Any, dual: Any, rows: Any, steps: Any) -> Any:
+def _column_0(data: Any, flow: Any, dual: Any, rows: Any, steps: Any, moved: Any) -> None:
     p11, p12, p21, p22 = dual
     i, j = uint64(rows[0]), uint64(rows[1])
     div = (p11[i] + p12[i]) - p12[j], (p21[i] + p22[i]) - p22[j]
-    return _pixel(data, flow, dual, (i, j, data[4][0]), steps, div, float32(0))
+    _pixel(data, flow, dual, (i, j, uint64(0), data[4][0]), steps, div, moved)
 
 
 @inlined
-def _other_columns(data: Any, flow: Any, dual: Any, above: Any, rows: Any, steps: Any) -> Any:
+def _other_columns(
+    data: Any, flow: Any, dual: Any, above: Any, rows: Any, steps: Any, moved: Any
+) -> None:
     writes_do_not_overlap()
     p11, p12, p21, p22 = dual
     row, row_above, blocks = rows
-    change = float32(0)
     for k in range(uint64(blocks * BLOCK)):
         i, j = uint64(row) + k + NEXT, uint64(row_above) + k + NEXT
         div1 = (p11[i] - p11[i - NEXT]) + (p12[i] - above[1][j])
         div2 = (p21[i] - p21[i - NEXT]) + (p22[i] - above[3][j])
-        where = i, j, data[4][k + NEXT]
-        change = _pixel(data, flow, above, where, steps, (div1, div2), change)
-    return change
+        where = i, j, k + NEXT, data[4][k + NEXT]
+        _pixel(data, flow, above, where, steps, (div1, div2), moved)
 
 
 @kernel(cache=True)
@@ -130,9 +130,10 @@ def iterate(
     terms = data[0], data[1], data[2], data[3], has_right
     height, stride = shape
     below = (height + 1) * stride
+    moved = np.empty(stride, np.float32)  # |du|^2 of each column, so that its sum has an order
     change = np.inf
     for _ in range(stop[1]):
-        change = 0.0
+        moved[:] = 0
         for i in range(stride + LEFT, below + stride, stride):
             j = i - stride
             weights = steps
@@ -140,10 +141,13 @@ def iterate(
                 for x in range(below, below + stride):
                     u1[x], u2[x] = u1[x - stride], u2[x - stride]
                 weights = steps[0], float32(0), steps[2]
-            change += _column_0(terms, u, p, (i, j), weights)
-            change += _other_columns(terms, u, p, p, (i, j, stride // BLOCK - 1), weights)
+            _column_0(terms, u, p, (i, j), weights, moved)
+            _other_columns(terms, u, p, p, (i, j, stride // BLOCK - 1), weights, moved)
         for x in range(stride):
             p[0][x] = p[1][x] = p[2][x] = p[3][x] = 0
+        change = 0.0
+        for x in range(stride):
+            change += moved[x]
         if change <= stop[0]:
             break
     return change

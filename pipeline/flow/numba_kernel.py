@@ -33,18 +33,6 @@ def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Lowering:
 
 
 @intrinsic
-def add_square(typing_context: Any, total: Any, x: Any) -> Lowering:
-    """Returns total + x * x for float32; the order of a sum of these is free, so it vectorises."""
-
-    def lower(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        total, x = arguments
-        free = ("contract", "nsz", "reassoc")
-        return builder.fadd(total, builder.fmul(x, x, flags=free), flags=free)
-
-    return types.float32(types.float32, types.float32), lower
-
-
-@intrinsic
 def writes_do_not_overlap(typing_context: Any) -> Lowering:
     """Promises that no float32 written by this call through one argument is touched by another.
 

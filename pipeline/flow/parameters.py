@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 VARIANT = "opencv-cpu-5"
-VERSION = 1  # changes whenever the flow of a pair of frames may change
+VERSION = 2  # changes whenever the flow of a pair of frames may change
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ class Flow:
     """Computes videos' flow, as Matroska files with the pairs' numbers in the note."""
 
     frames: Path
-    flow: params.Flow
+    implementation: flow.Implementation
+    bound: float
 
     def __call__(self, job: per_video.Job) -> bytes:
         """The flow of one video."""
@@ -74,15 +75,15 @@ class Flow:
 
     def _code(self, first: video.Frames, second: video.Frames) -> video.Frames:
         """The flow of a pair of grey frames (h, w) as 8-bit code (2h, w), x above y."""
-        field = flow.tvl1(first, second, implementation=self.flow.implementation)
-        return np.concatenate(list(flow.to_code(field, self.flow.bound)))
+        field = flow.tvl1(first, second, implementation=self.implementation)
+        return np.concatenate(list(flow.to_code(field, self.bound)))
 
     def provenance(self) -> dict[str, Any]:
         """What shapes the flow, beside the frames."""
         return {
             "version": VERSION,
-            "algorithm": flow.provenance(self.flow.implementation),
-            "flow": self.flow.model_dump(),
+            "algorithm": flow.provenance(self.implementation),
+            "bound": self.bound,
         }
 
 
@@ -99,16 +100,17 @@ def main() -> None:
     if index.all_imported(listed):
         per_video.publish_nothing("flow", domain, paths.flow(domain))
         return
-    work = Flow(paths.frames(domain), p.flow)
+    used = flow.usable_for_many(p.flow.implementation)
+    work = Flow(paths.frames(domain), used, p.flow.bound)
     made = shards.opened(paths.frames(domain)).fingerprints
     jobs = [
         per_video.Job(row, fingerprint(frames=made[row.key], **work.provenance())) for row in listed
     ]
-    flow.compile_ahead(p.flow.implementation)
+    print(f"flow {domain}: TV-L1 by {used}")
     on_cpu = per_video.by_processes(work, p.engine.workers)
-    fill = work.in_batches if p.flow.implementation == "cuda" else on_cpu
+    fill = work.in_batches if used == "cuda" else on_cpu
     with per_video.staged("flow", domain, jobs, fill) as entries:
-        entries.publish(paths.flow(domain), provenance=work.provenance())
+        entries.publish(paths.flow(domain), provenance=work.provenance() | {"implementation": used})
 
 
 if __name__ == "__main__":
