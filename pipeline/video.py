@@ -1,15 +1,16 @@
-"""Reading video files, and the lossless coding of frames and flow; wraps PyAV (FFmpeg).
+"""Reading frames out of video files by their numbers; wraps PyAV (FFmpeg).
 
-A video is read twice: once to count what can really be shown (headers lie), once to pick frames
-by number. Only one frame is held at a time, so a three-hour file needs no more memory.
+Which frames are wanted depends on how many there are, and headers lie. So a video is decoded once,
+for the frames that its header promises, while what can really be shown is counted; only where the
+header lied it is decoded again. No frame but the wanted ones is held, so a three-hour file needs no
+more memory.
 """
 
-import io
-import json
 import resource
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +26,9 @@ Resize = Literal["squash", "crop"]
 Frames = NDArray[np.uint8]
 
 TOLERATED_DAMAGE = 0.05  # share of a video's frames that may be missing or damaged
-MEMORY = 2**30  # bytes that reading a video may take
+MEMORY = 2**30  # bytes that reading a video may take, beside the frames that are wanted
+_ROOM = 12  # bytes a wanted frame may take, in squares of its crop: RGB, up to three times as wide
+_CROPPED = 256 / 224  # short side of a frame, in sides of its crop (Carreira & Zisserman)
 _SEEKABLE = ("mov", "matroska")  # containers whose index leads to the right frame
 _ROUNDING = 0.001  # seconds: some containers keep times in whole milliseconds
 _SMOOTH = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
@@ -53,6 +56,19 @@ class Summary:
     frames: int
     damaged: int
     fps: float
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Some frames of a section, and what there is of it.
+
+    frames   uint8 (n, h, w, 3), RGB, upright
+    numbers  n ascending frame numbers, 0 = first shown of the section
+    """
+
+    frames: Frames
+    numbers: list[int]
+    summary: Summary
 
 
 class _Reader:
@@ -114,16 +130,41 @@ class _Reader:
             except _BROKEN:
                 self.refused += self.end >= self.start
 
-    def _time(self, frame: av.VideoFrame) -> float:
-        """Seconds from the beginning of the stream; untimed frames follow the one before."""
-        stamp = frame.dts if self._counted else frame.pts
+    def _time(self, item: av.VideoFrame | av.Packet) -> float:
+        """Seconds from the beginning of the stream to a frame, or to what a packet shows."""
+        stamp = item.dts if self._counted else item.pts
         if self._origin is None:
             self._origin = stamp
-        tick = frame.time_base or self.stream.time_base
-        time = self.end if stamp is None else float((stamp - self._origin) * tick)
-        length = float(frame.duration * tick) if frame.duration else 1 / self.fps
+        tick = item.time_base or self.stream.time_base
+        time = self._seconds(stamp, tick)
+        length = float(item.duration * tick) if item.duration else 1 / self.fps
         self.end = max(self.end, time + length)
         return time
+
+    def _seconds(self, stamp: int | None, tick: Fraction) -> float:
+        """A time stamp in seconds; what has none follows what came before."""
+        return self.end if stamp is None else float((stamp - self._origin) * tick)
+
+    def promised_frames(self) -> int:
+        """Frames of the section as far as the file says, 0 where it does not."""
+        whole = self.start == 0 and self.stop is None
+        return self.stream.frames if whole else 0
+
+    def packets(self) -> int:
+        """Packets of the section, most often as many as it has frames; decodes nothing."""
+        self._approach()
+        count = 0
+        with suppress(*_BROKEN):  # decoding will tell
+            for packet in self.container.demux(self.stream):
+                time = self._time(packet)
+                if (
+                    self.stop is not None
+                    and self._seconds(packet.dts, packet.time_base) >= self.stop
+                ):
+                    break  # in order of decoding, so none that comes later is shown earlier
+                late = self.stop is not None and time >= self.stop - _ROUNDING
+                count += packet.size > 0 and not late and time >= self.start - _ROUNDING
+        return count
 
     def promised_end(self) -> float | None:
         """Seconds at which the section should end, as far as the file says."""
@@ -168,29 +209,59 @@ def _open(section: Section) -> Iterator[_Reader]:
 
 
 @contextmanager
-def _bounded_memory() -> Iterator[None]:
-    """Lets the process grow by `MEMORY`: a header may claim anything, FFmpeg would allocate it."""
+def _bounded_memory(size: int) -> Iterator[None]:
+    """Lets the process grow by `size` bytes: a header may claim anything, FFmpeg would take it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY, hard))
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + size, hard))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-def inspect(section: Section) -> Summary:
-    """Counts a section's frames by decoding them all.
+Choose = Callable[[int], list[int]]
+
+
+def sample(section: Section, choose: Choose, *, size: int, resize: Resize) -> Sampled:
+    """Reads the frames that `choose` names when it is told how many there are, 2 or more.
+
+    `choose` gives ascending numbers below the number of frames. "squash" scales to size x size;
+    "crop" scales the short side to size * 256 / 224 and keeps the whole frame, as the networks see
+    its centre, size x size, and optical flow all of it (Carreira & Zisserman).
 
     Raises VideoError: unreadable, no video stream, fewer than 2 frames, or more than
     `TOLERATED_DAMAGE` of what the file promises is damaged or missing (a truncated file).
     """
-    with _bounded_memory(), _open(section) as reader:
-        count = sum(1 for _ in reader)
+    sampled = _decoded(section, choose, size, resize)
+    numbers = choose(sampled.summary.frames)
+    if numbers != sampled.numbers:  # there are more or fewer frames than the file promised
+        sampled = _decoded(section, lambda _: numbers, size, resize)
+    if len(sampled.frames) < len(numbers):
+        raise VideoError(f"frame {numbers[-1]} was counted and is not there at the second reading")
+    return sampled
+
+
+def _decoded(section: Section, choose: Choose, size: int, resize: Resize) -> Sampled:
+    """Decodes a section, for the frames that `choose` names when told what the file promises."""
+    with _bounded_memory(MEMORY), _open(section) as reader:
+        numbers = choose(max(2, reader.promised_frames() or _packets(section)))
+        wanted, resized, found, count = set(numbers), _Resizer(size, resize), list[Frames](), 0
+        with _bounded_memory(MEMORY + len(numbers) * _ROOM * size**2):
+            for count, frame in enumerate(reader, start=1):
+                if count - 1 in wanted:
+                    found.append(_upright(resized(frame), frame))
         _require_whole(reader, count)
         if count < 2:
             raise VideoError("only 1 frame: motion needs at least 2; skip it")
-        return Summary(count, reader.damaged + reader.refused, reader.fps)
+        summary = Summary(count, reader.damaged + reader.refused, reader.fps)
+    frames = np.stack(found) if found else np.empty((0, size, size, 3), np.uint8)
+    return Sampled(frames, numbers, summary)
+
+
+def _packets(section: Section) -> int:
+    with _open(section) as reader:
+        return reader.packets()
 
 
 def _require_whole(reader: _Reader, count: int) -> None:
@@ -217,42 +288,35 @@ def _require_whole(reader: _Reader, count: int) -> None:
         )
 
 
-def read(section: Section, numbers: Sequence[int], *, size: int, resize: Resize) -> Frames:
-    """The frames with these ascending numbers (0 = first shown of the section), upright, resized.
+class _Resizer:
+    """Scales frames to one size, which follows from the first."""
 
-    "squash" scales to size x size; "crop" scales the short side to size * 256 / 224 and takes the
-    centre (Carreira & Zisserman). Returns uint8 (len(numbers), size, size, 3), RGB.
+    def __init__(self, size: int, resize: Resize) -> None:
+        self.size = size
+        self._resize = resize
+        self._reformatter = VideoReformatter()
+        self._shape: tuple[int, int] | None = None
 
-    Raises VideoError if a number lies beyond the section's end.
-    """
-    wanted = set(numbers)
-    reformatter = VideoReformatter()
-    found = []
-    with _open(section) as reader:
-        for number, frame in enumerate(reader):
-            if number in wanted:
-                found.append(_upright(_resized(reformatter, frame, size, resize), frame))
-            if len(found) == len(wanted):
-                break
-    if len(found) < len(wanted):
-        raise VideoError(f"frame {max(wanted)} was counted and is not there at the second reading")
-    return np.stack(found)
+    def __call__(self, frame: av.VideoFrame) -> Frames:
+        if self._shape is None:
+            self._shape = self._fitting(frame.width, frame.height)
+        width, height = self._shape
+        scaled = self._reformatter.reformat(
+            frame, width=width, height=height, format="rgb24", interpolation=_SMOOTH, threads=1
+        )
+        return np.asarray(scaled.to_ndarray(), dtype=np.uint8)
+
+    def _fitting(self, width: int, height: int) -> tuple[int, int]:
+        if self._resize == "squash":
+            return self.size, self.size
+        scale = round(self.size * _CROPPED) / min(width, height)
+        return round(width * scale), round(height * scale)
 
 
-def _resized(
-    reformatter: VideoReformatter, frame: av.VideoFrame, size: int, resize: Resize
-) -> Frames:
-    width = height = size
-    if resize == "crop":
-        short = size * 256 / 224
-        scale = short / min(frame.width, frame.height)
-        width, height = round(frame.width * scale), round(frame.height * scale)
-    scaled = reformatter.reformat(
-        frame, width=width, height=height, format="rgb24", interpolation=_SMOOTH, threads=1
-    )
-    top, left = (height - size) // 2, (width - size) // 2
-    pixels = np.asarray(scaled.to_ndarray(), dtype=np.uint8)
-    return pixels[top : top + size, left : left + size]
+def centre(pictures: Frames, size: int) -> Frames:
+    """The centre (n, size, size, d) of pictures (n, h, w, d), none of whose sides is shorter."""
+    top, left = ((side - size) // 2 for side in pictures.shape[1:3])
+    return pictures[:, top : top + size, left : left + size]
 
 
 def _upright(pixels: Frames, frame: Any) -> Frames:
@@ -265,34 +329,3 @@ def _upright(pixels: Frames, frame: Any) -> Frames:
     if abs(b) > abs(a):  # the axes change places
         pixels, a, d = pixels.swapaxes(0, 1), c, b
     return pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
-
-
-def encode_lossless(frames: Frames, *, fps: float, note: Mapping[str, Any]) -> bytes:
-    """Frames (n, h, w, 3) RGB or (n, h, w) grey as an FFV1 Matroska file, with a JSON note.
-
-    Lossless, the same bytes for the same input; any player shows it. h and w are at least 2.
-    """
-    source, coded = ("rgb24", "bgr0") if frames.ndim == 4 else ("gray", "gray")
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="matroska", options={"fflags": "+bitexact"}) as container:
-        container.metadata["note"] = json.dumps(note, sort_keys=True)
-        options = {"level": "3", "slices": "4"}
-        stream = container.add_stream("ffv1", rate=max(1, round(fps)), options=options)
-        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], coded
-        stream.codec_context.thread_count = 1
-        stream.codec_context.flags |= av.codec.context.Flags.bitexact
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format=source)))
-        container.mux(stream.encode(None))
-    return buffer.getvalue()
-
-
-def decode_lossless(coded: bytes) -> tuple[Frames, dict[str, Any]]:
-    """The frames and the note of `encode_lossless`, bit for bit."""
-    with av.open(io.BytesIO(coded), "r") as container:
-        note = json.loads(container.metadata["NOTE"])
-        stream = container.streams.video[0]
-        stream.codec_context.thread_count = 1
-        source = "gray" if stream.pix_fmt == "gray" else "rgb24"
-        frames = [frame.to_ndarray(format=source) for frame in container.decode(stream)]
-    return np.stack(frames), note
