@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from films import Picture, inspect, numbered, numbers_of, write, write_pictures
 
-from pipeline import video
+from pipeline import video, video_file
 from pipeline.errors import VideoError
 from pipeline.video import Section, Summary
 
@@ -171,7 +171,7 @@ def test_a_video_is_decoded_once(
 def test_a_header_that_lies_about_the_number_of_frames_costs_a_second_decoding(
     promised: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(video._Reader, "promised_frames", lambda reader: promised)
+    monkeypatch.setattr(video_file.Reader, "promised_frames", lambda reader: promised)
     section = Section(write(tmp_path / "a.mp4", 40))
     made = passes(monkeypatch)
     sampled = video.sample(section, last_two, size=48, resize="squash")
