@@ -167,6 +167,18 @@ def test_a_video_is_decoded_once(
     assert made == [last]
 
 
+def test_headers_of_avi_are_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.avi", 40, codec="mpeg4")
+    content = path.read_bytes()
+    place = content.index(b"strh") + 8 + 32  # the stream's length, in frames
+    assert content[place : place + 4] == struct.pack("<I", 40)
+    path.write_bytes(content[:place] + struct.pack("<I", 41) + content[place + 4 :])
+    made = passes(monkeypatch)
+    sampled = video.sample(Section(path), last_two, size=48, resize="squash")
+    assert sampled.numbers == [38, 39]
+    assert made == [[38, 39]]
+
+
 @pytest.mark.parametrize("promised", [2, 30, 45, 2**31])
 def test_a_header_that_lies_about_the_number_of_frames_costs_a_second_decoding(
     promised: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
