@@ -102,7 +102,7 @@ def measured(work: Callable[[Path], Any], videos: list[Path], label: str) -> Mea
     start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     for path, (parts, megabytes) in engine.results(work, videos, failures, label=label):
         result.parts[path] = parts
-        result.megabytes.append(max(megabytes, *result.megabytes[-1:]))
+        result.megabytes.append(max([megabytes, *result.megabytes[-1:]]))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     result.wall = time.perf_counter() - start
     result.cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime

@@ -103,7 +103,7 @@ def decode(path: Path, size: int, resize: Resize) -> Frames:
         scale = round(size * 256 / 224) / min(height, width)
         whole = (round(width * scale), round(height * scale))
         scaled = cv2.resize(frame, (size, size) if resize == "squash" else whole)
-        frames.append(cv2.cvtColor(scaled, cv2.COLOR_BGR2RGB))
+        frames.append(np.asarray(cv2.cvtColor(scaled, cv2.COLOR_BGR2RGB), np.uint8))
 
 
 def flow_codes(frames: Frames, pairs: list[int]) -> dict[int, Frames]:

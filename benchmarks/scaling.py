@@ -4,8 +4,8 @@
 
 Short rendered videos (a second, 160 x 120) go straight to features of i3d_nano, through the staging
 store and into HDF5, as stage `features` does it. Prints wall and CPU seconds a video, the same
-beyond the smallest number of videos, where the start of the processes counts no more, and the memory
-of the process that gathers the results.
+beyond the smallest number of videos, where the start of the processes counts no more, and what the
+process that gathers the results holds.
 """
 
 import argparse
