@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: setup repro test benchmark paper
+.PHONY: setup repro test benchmark paper profile
 
 repro: setup
 	dvc repro
@@ -15,6 +15,12 @@ benchmark: setup
 # A table of a paper: `make paper TABLE=mtran_ucf_hmdb`, or another of benchmarks/papers.
 paper: setup
 	python -m benchmarks.paper $(TABLE)
+
+# Where the time from videos to features goes: `make profile DOMAIN=street`.
+DOMAIN ?= street
+profile: setup
+	dvc repro index@$(DOMAIN)
+	python -m benchmarks.profile $(DOMAIN)
 
 test: setup
 	ruff format --check .

@@ -22,6 +22,11 @@ class ClipPlan:
     pairs: Indices
 
     @property
+    def distinct_pairs(self) -> list[int]:
+        """The first frame number of each different pair, ascending."""
+        return np.unique(self.pairs).tolist()
+
+    @property
     def needed(self) -> Indices:
         """All frame numbers to decode, ascending: sampled frames and both frames of each pair."""
         return np.unique(np.concatenate([self.frames, self.pairs, self.pairs + 1], axis=None))

@@ -9,17 +9,18 @@ import os
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from tqdm import tqdm
 
 from pipeline.errors import UserError, VideoError
 
 T = TypeVar("T")
+R = TypeVar("R")
 _DIED = "its process died (out of memory, or a crash in the decoder); skip it"
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -32,6 +33,13 @@ class Failure(Generic[T]):
     reason: str
 
 
+@dataclass(frozen=True)
+class _Reason:
+    """What a worker answers in place of a result."""
+
+    text: str
+
+
 def cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0))
@@ -40,7 +48,24 @@ def cores() -> int:
 def run(
     work: Callable[[T], None], items: Sequence[T], *, label: str, workers: int | None = None
 ) -> list[Failure[T]]:
-    """Calls `work` on every item, `workers` at once (None: one a core); returns what failed.
+    """Calls `work` on every item; returns what failed. As `results`."""
+    failures = list[Failure[T]]()
+    for _ in results(work, items, failures, label=label, workers=workers):
+        pass
+    return failures
+
+
+def results(
+    work: Callable[[T], R],
+    items: Sequence[T],
+    failures: list[Failure[T]],
+    *,
+    label: str,
+    workers: int | None = None,
+) -> Iterator[tuple[T, R]]:
+    """Yields items and what `work` makes of them, as they are done; adds to `failures` the others.
+
+    `workers` work at once (None: one a core), not far ahead of what is asked for.
 
     `work` must be picklable. A VideoError is the item's failure; so is an unexpected exception,
     with where it was raised. Any other UserError concerns all items and ends the run. If a process
@@ -48,30 +73,29 @@ def run(
     alone, and only the guilty one fails.
     """
     count = min(workers or cores(), max(1, len(items)))
-    todo, failures = deque(items), list[Failure[T]]()
+    todo = deque(items)
     with tqdm(total=len(items), desc=label, unit="video", disable=None) as bar:
         while todo:
-            suspects = deque(_until_death(work, todo, count, 2 * count, failures, bar.update))
+            suspects = deque((yield from _until_death(work, todo, count, 2 * count, failures, bar)))
             while suspects:  # one at a time: whose process dies now is guilty
-                for guilty in _until_death(work, suspects, 1, 1, failures, bar.update):
+                for guilty in (yield from _until_death(work, suspects, 1, 1, failures, bar)):
                     failures.append(Failure(guilty, _DIED))
                     bar.update()
-    return failures
 
 
 def _until_death(
-    work: Callable[[T], None],
+    work: Callable[[T], R],
     todo: deque[T],
     workers: int,
     ahead: int,
     failures: list[Failure[T]],
-    tick: Callable[[], object],
-) -> list[T]:
+    bar: "tqdm[Any]",
+) -> Generator[tuple[T, R], None, list[T]]:
     """Works `todo` off, at most `ahead` items at a time, and adds to `failures`.
 
     Returns when all is done, or a process has died: then the items that were in work.
     """
-    running: dict[Future[str | None], T] = {}
+    running: dict[Future[R | _Reason], T] = {}
     with _pool(workers) as pool:
         try:
             while todo or running:
@@ -79,29 +103,30 @@ def _until_death(
                     future = pool.submit(_attempt, work, todo[0])
                     running[future] = todo.popleft()
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    reason = future.result()
+                    result = future.result()
                     item = running.pop(future)
-                    tick()
-                    if reason is not None:
-                        failures.append(Failure(item, reason))
+                    bar.update()
+                    if isinstance(result, _Reason):
+                        failures.append(Failure(item, result.text))
+                    else:
+                        yield item, result
         except BrokenProcessPool:
             pass
     return list(running.values())
 
 
-def _attempt(work: Callable[[T], None], item: T) -> str | None:
-    """Runs in a worker: the reason why an item failed, or None."""
+def _attempt(work: Callable[[T], R], item: T) -> R | _Reason:
+    """Runs in a worker: what comes of an item, or the reason why it failed."""
     try:
-        work(item)
+        return work(item)
     except VideoError as fault:
-        return str(fault)
+        return _Reason(str(fault))
     except UserError:
         raise
     except Exception as fault:  # a fault of ours must not cost the other videos
         where = traceback.extract_tb(fault.__traceback__)[-1]
         place = f"{os.path.basename(where.filename)}:{where.lineno}"  # noqa: PTH119
-        return f"unexpected {type(fault).__name__} at {place}: {fault}; please report it"
-    return None
+        return _Reason(f"unexpected {type(fault).__name__} at {place}: {fault}; please report it")
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:

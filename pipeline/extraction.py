@@ -1,8 +1,8 @@
-"""Features of clips: reads a video's frames and flow, cuts its clips, runs the two backbones."""
+"""Features of clips: runs the two backbones."""
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,53 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline import backbones, clips, shards, video
+from pipeline import backbones
 from pipeline.errors import UserError
 from pipeline.store import VideoFeatures
+from pipeline.video_clips import VideoClips
 
 T = TypeVar("T")
 # Pixels that a CPU takes at once: one clip of 16 x 224 x 224, or 16 clips of 16 x 64 x 64.
 PASS = 2**20
-
-
-@dataclass(frozen=True)
-class VideoClips:
-    """The c = T * W clips of one video, as 8-bit codes.
-
-    rgb   (c, F, h, w, 3) uint8         flow  (c, F, h, w, 2) uint8, x and y
-    plan  the frame numbers they were made of
-    """
-
-    rgb: NDArray[np.uint8]
-    flow: NDArray[np.uint8]
-    plan: clips.ClipPlan
-    n_frames: int
-    fps: float
-
-
-def read_clips(frames: Path, flow: Path, key: str) -> VideoClips:
-    """Cuts a video's clips out of its frames and flow."""
-    source = shards.opened(frames)
-    pictures, note = video.decode_lossless(source.read(key))
-    codes, pairs = video.decode_lossless(shards.opened(flow).read(key))
-    plan = clips.plan(note["n_frames"], **source.provenance["clips"])
-    count, height, width = len(codes), codes.shape[1] // 2, codes.shape[2]
-    fields = codes.reshape(count, 2, height, width).transpose(0, 2, 3, 1)
-    shape = (-1, plan.frames.shape[-1])
-    return VideoClips(
-        rgb=pictures[_rows(note["numbers"], plan.frames).reshape(shape)],
-        flow=fields[_rows(pairs["pairs"], plan.pairs).reshape(shape)],
-        plan=plan,
-        n_frames=note["n_frames"],
-        fps=note["fps"],
-    )
-
-
-def _rows(numbers: Sequence[int], wanted: clips.Indices) -> clips.Indices:
-    """Where each wanted frame number stands among the ascending `numbers`."""
-    if not np.isin(wanted, numbers).all():
-        raise UserError("frames and flow are not of one clip plan; run `dvc repro` to make them")
-    return np.searchsorted(np.asarray(numbers), wanted)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from pydantic import (
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
+    StrictBool,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -32,8 +34,10 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _neither_true_nor_false(cls, value: Any) -> Any:
+    def _neither_true_nor_false(cls, value: Any, info: ValidationInfo) -> Any:
         """To Python they are 1 and 0, and YAML reads them out of a bare yes, no, on, off."""
+        if info.field_name and cls.model_fields[info.field_name].annotation is bool:
+            return value
         for part in value if isinstance(value, list) else [value]:
             if isinstance(part, bool):
                 raise ValueError(
@@ -116,6 +120,7 @@ class Features(Section):
 
     backbone: Literal["i3d", "i3d_nano", "i3d_r50", "imported"]
     precision: Literal["float32", "bfloat16"]
+    stream: StrictBool = False  # straight from the videos; never changes a result
 
 
 class Network(Section):

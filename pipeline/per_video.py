@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline import engine, shards
 from pipeline.errors import UserError
-from pipeline.index import Video
+from pipeline.index import Video, all_imported
 from pipeline.staging import Staging
 
 
@@ -54,10 +54,17 @@ class Entries:
         shards.publish(folder, files, provenance=provenance)
 
 
-def publish_nothing(stage: str, domain: str, folder: Path) -> None:
-    """Writes a shard without videos, for a domain whose features are imported."""
+def why_idle(videos: Sequence[Video], *, stream: bool) -> str | None:
+    """Why stages `decode` and `flow` have nothing to do for these videos, or None."""
+    if all_imported(videos):
+        return "the domain's features are imported"
+    return "features.stream: features come straight from the videos" if stream else None
+
+
+def publish_nothing(stage: str, domain: str, folder: Path, why: str) -> None:
+    """Writes a shard without videos. The staging store keeps what it has for other runs."""
     shards.publish(folder, {}, provenance={})
-    print(f"{stage} {domain}: nothing to do, the domain's features are imported")
+    print(f"{stage} {domain}: nothing to do, {why}")
 
 
 Fill = Callable[[Staging, Sequence[Job]], Sequence[engine.Failure[Job]]]

@@ -1,13 +1,13 @@
-"""Reading video files, and the lossless coding of frames and flow; wraps PyAV (FFmpeg).
+"""Reading frames out of video files by their numbers; wraps PyAV (FFmpeg).
 
-A video is read twice: once to count what can really be shown (headers lie), once to pick frames
-by number. Only one frame is held at a time, so a three-hour file needs no more memory.
+Which frames are wanted depends on how many there are, and headers lie. So a video is decoded once,
+for the frames that its header promises, while what can really be shown is counted; only where the
+header lied it is decoded again. No frame but the wanted ones is held, so a three-hour file needs no
+more memory.
 """
 
-import io
-import json
 import resource
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,244 +15,118 @@ from typing import Any, Literal
 
 import av
 import numpy as np
-from av.stream import Disposition
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from pipeline import video_file
 from pipeline.errors import VideoError
+from pipeline.video_file import Section, Summary
 
 Resize = Literal["squash", "crop"]
 Frames = NDArray[np.uint8]
+Choose = Callable[[int], list[int]]
 
-TOLERATED_DAMAGE = 0.05  # share of a video's frames that may be missing or damaged
-MEMORY = 2**30  # bytes that reading a video may take
-_SEEKABLE = ("mov", "matroska")  # containers whose index leads to the right frame
-_ROUNDING = 0.001  # seconds: some containers keep times in whole milliseconds
+MEMORY = 2**30  # bytes that reading a video may take, beside the frames that are wanted
+_ROOM = 12  # bytes a wanted frame may take, in squares of its crop: RGB, up to three times as wide
+_CROPPED = 256 / 224  # short side of a frame, in sides of its crop (Carreira & Zisserman)
 _SMOOTH = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
-_BROKEN = (av.error.FFmpegError, MemoryError, OSError, ValueError)
-_OPTIONS = {
-    # playlists dressed up as videos must reach neither the network nor other files
-    "protocol_whitelist": "file",
-    "format_whitelist": "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,asf,flv,ogg",
-}
 
 
-@dataclass(frozen=True)
-class Section:
-    """A file, or the part of it between two times in seconds."""
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Some frames of a section, and what there is of it.
 
-    path: Path
-    start: float | None = None
-    stop: float | None = None
+    frames   uint8 (n, h, w, 3), RGB, upright
+    numbers  n ascending frame numbers, 0 = first shown of the section
+    """
 
-
-@dataclass(frozen=True)
-class Summary:
-    """What a section really holds: frames that can be shown, how many are broken, their rate."""
-
-    frames: int
-    damaged: int
-    fps: float
-
-
-class _Reader:
-    """Shows a section's frames one by one, and keeps account of what went wrong."""
-
-    def __init__(self, section: Section, container: Any) -> None:
-        self.container = container
-        self.start, self.stop = section.start or 0.0, section.stop
-        self.stream = _video_stream(container)
-        self.stream.codec_context.thread_count = 1
-        self.damaged = 0  # frames that are shown and marked as broken
-        self.refused = 0  # packets that show nothing
-        self.end = 0.0  # seconds, where the last frame stops being shown
-        # AVI has no times, FFmpeg makes them up and errs with B-frames: there, packets count
-        self._counted = container.format.name == "avi"
-        self._origin: Any = None if self._counted else self.stream.start_time or 0
-
-    @property
-    def fps(self) -> float:
-        return float(self.stream.average_rate or self.stream.guessed_rate or 25)
-
-    def __iter__(self) -> Iterator[av.VideoFrame]:
-        self._approach()
-        for frame in self._decoded():
-            time = self._time(frame)
-            if self.stop is not None and time >= self.stop - _ROUNDING:
-                return
-            if time >= self.start - _ROUNDING:
-                self.damaged += frame.is_corrupt
-                yield frame
-
-    def _approach(self) -> None:
-        """Goes to a key frame before the section, if the container can be trusted to find it."""
-        early = self.start - 1 - 16 / self.fps  # room for frames that are shown in another order
-        if early <= 0 or not any(name in self.container.format.name for name in _SEEKABLE):
-            return
-        try:
-            stamp = self._origin + int(early / self.stream.time_base)
-            self.container.seek(stamp, stream=self.stream)
-        except _BROKEN:
-            raise VideoError(
-                f"second {self.start:g} of it cannot be reached; it may be cut off: "
-                "get the whole file or skip it"
-            ) from None
-
-    def _decoded(self) -> Iterator[av.VideoFrame]:
-        """All frames that the decoder gives, stepping over packets that it refuses."""
-        packets = self.container.demux(self.stream)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except _BROKEN:
-                self.refused += 1
-                return
-            try:
-                yield from packet.decode()
-            except _BROKEN:
-                self.refused += self.end >= self.start
-
-    def _time(self, frame: av.VideoFrame) -> float:
-        """Seconds from the beginning of the stream; untimed frames follow the one before."""
-        stamp = frame.dts if self._counted else frame.pts
-        if self._origin is None:
-            self._origin = stamp
-        tick = frame.time_base or self.stream.time_base
-        time = self.end if stamp is None else float((stamp - self._origin) * tick)
-        length = float(frame.duration * tick) if frame.duration else 1 / self.fps
-        self.end = max(self.end, time + length)
-        return time
-
-    def promised_end(self) -> float | None:
-        """Seconds at which the section should end, as far as the file says."""
-        if self.stop is not None:
-            return self.stop
-        if self.stream.duration:
-            return float(self.stream.duration * self.stream.time_base)
-        alone = len(self.container.streams) == 1
-        return self.container.duration / av.time_base if alone and self.container.duration else None
-
-
-def _video_stream(container: Any) -> Any:
-    """The first stream of moving pictures; a cover picture is none."""
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            if stream.codec_context is None:
-                raise VideoError("FFmpeg has no decoder for it; convert it or skip it")
-            return stream
-    if not container.streams:
-        raise VideoError("nothing in it: a header alone, or cut off; replace it or skip it")
-    raise VideoError("no video in it, sound or still pictures only; replace it or skip it")
+    frames: Frames
+    numbers: list[int]
+    summary: Summary
 
 
 @contextmanager
-def _open(section: Section) -> Iterator[_Reader]:
-    try:
-        if section.path.stat().st_size == 0:
-            raise VideoError("the file is empty (0 bytes); replace it or skip it")
-        # "file:" for names that look like addresses; old files have titles in old code pages
-        name = f"file:{section.path}"
-        container = av.open(name, options=_OPTIONS, metadata_errors="replace")
-    except _BROKEN as fault:
-        reason = getattr(fault, "strerror", None) or type(fault).__name__
-        if isinstance(fault, av.error.ArgumentError):
-            reason = "another format"
-        raise VideoError(
-            f"cannot be opened as a video ({reason}); "
-            "it may be cut off or of another kind: replace it or skip it"
-        ) from None
-    with container:
-        yield _Reader(section, container)
-
-
-@contextmanager
-def _bounded_memory() -> Iterator[None]:
-    """Lets the process grow by `MEMORY`: a header may claim anything, FFmpeg would allocate it."""
+def _bounded_memory(size: int) -> Iterator[None]:
+    """Lets the process grow by `size` bytes: a header may claim anything, FFmpeg would take it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY, hard))
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + size, hard))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-def inspect(section: Section) -> Summary:
-    """Counts a section's frames by decoding them all.
+def sample(section: Section, choose: Choose, *, size: int, resize: Resize) -> Sampled:
+    """Reads the frames that `choose` names when it is told how many there are, 2 or more.
 
-    Raises VideoError: unreadable, no video stream, fewer than 2 frames, or more than
-    `TOLERATED_DAMAGE` of what the file promises is damaged or missing (a truncated file).
+    `choose` gives ascending numbers below the number of frames. "squash" scales to size x size;
+    "crop" scales the short side to size * 256 / 224 and keeps the whole frame, as the networks see
+    its centre, size x size, and optical flow all of it (Carreira & Zisserman).
+
+    Raises VideoError: unreadable, no video stream, fewer than 2 frames, or too much of what the
+    file promises is damaged or missing (a truncated file).
     """
-    with _bounded_memory(), _open(section) as reader:
-        count = sum(1 for _ in reader)
-        _require_whole(reader, count)
+    sampled = _decoded(section, choose, size, resize)
+    numbers = choose(sampled.summary.frames)
+    if numbers != sampled.numbers:  # there are more or fewer frames than the file promised
+        sampled = _decoded(section, lambda _: numbers, size, resize)
+    if len(sampled.frames) < len(numbers):
+        raise VideoError(f"frame {numbers[-1]} was counted and is not there at the second reading")
+    return sampled
+
+
+def _decoded(section: Section, choose: Choose, size: int, resize: Resize) -> Sampled:
+    """Decodes a section, for the frames that `choose` names when told what the file promises."""
+    with _bounded_memory(MEMORY), video_file.opened(section) as reader:
+        numbers = choose(max(2, reader.promised_frames() or _packets(section)))
+        wanted, resized, found, count = set(numbers), _Resizer(size, resize), list[Frames](), 0
+        with _bounded_memory(MEMORY + len(numbers) * _ROOM * size**2):
+            for count, frame in enumerate(reader, start=1):
+                if count - 1 in wanted:
+                    found.append(_upright(resized(frame), frame))
+        video_file.require_whole(reader, count)
         if count < 2:
             raise VideoError("only 1 frame: motion needs at least 2; skip it")
-        return Summary(count, reader.damaged + reader.refused, reader.fps)
+        summary = Summary(count, reader.damaged + reader.refused, reader.fps)
+    frames = np.stack(found) if found else np.empty((0, size, size, 3), np.uint8)
+    return Sampled(frames, numbers, summary)
 
 
-def _require_whole(reader: _Reader, count: int) -> None:
-    """Raises VideoError if too much of a section that was read to its end is missing."""
-    if count == 0:
-        where = f" from second {reader.start:g} on" if reader.start else ""
-        raise VideoError(f"no frame of it can be decoded{where}; replace it or skip it")
-    promised = reader.promised_end()
-    if promised:
-        slack = TOLERATED_DAMAGE * (promised - reader.start) + 2 / reader.fps
-        if reader.end < promised - slack:
-            raise VideoError(
-                f"cut off: it should last until {promised:.1f} s and ends at {reader.end:.1f} s "
-                f"({count} frames); get the whole file or skip it"
-            )
-    # a hole between frames may be a still picture, unless something was broken too
-    broken = reader.damaged + reader.refused
-    due = round((reader.end - reader.start) * reader.fps) if broken else count
-    missing = max(reader.refused, due - count)
-    if reader.damaged + missing > TOLERATED_DAMAGE * (count + missing):
-        raise VideoError(
-            f"damaged: {reader.damaged + missing} of {count + missing} frames are missing or do "
-            "not decode; get an intact file or skip it"
+def _packets(section: Section) -> int:
+    with video_file.opened(section) as reader:
+        return reader.packets()
+
+
+class _Resizer:
+    """Scales frames to one size, which follows from the first."""
+
+    def __init__(self, size: int, resize: Resize) -> None:
+        self.size = size
+        self._resize = resize
+        self._reformatter = VideoReformatter()
+        self._shape: tuple[int, int] | None = None
+
+    def __call__(self, frame: av.VideoFrame) -> Frames:
+        if self._shape is None:
+            self._shape = self._fitting(frame.width, frame.height)
+        width, height = self._shape
+        scaled = self._reformatter.reformat(
+            frame, width=width, height=height, format="rgb24", interpolation=_SMOOTH, threads=1
         )
+        return np.asarray(scaled.to_ndarray(), dtype=np.uint8)
+
+    def _fitting(self, width: int, height: int) -> tuple[int, int]:
+        if self._resize == "squash":
+            return self.size, self.size
+        scale = round(self.size * _CROPPED) / min(width, height)
+        return round(width * scale), round(height * scale)
 
 
-def read(section: Section, numbers: Sequence[int], *, size: int, resize: Resize) -> Frames:
-    """The frames with these ascending numbers (0 = first shown of the section), upright, resized.
-
-    "squash" scales to size x size; "crop" scales the short side to size * 256 / 224 and takes the
-    centre (Carreira & Zisserman). Returns uint8 (len(numbers), size, size, 3), RGB.
-
-    Raises VideoError if a number lies beyond the section's end.
-    """
-    wanted = set(numbers)
-    reformatter = VideoReformatter()
-    found = []
-    with _open(section) as reader:
-        for number, frame in enumerate(reader):
-            if number in wanted:
-                found.append(_upright(_resized(reformatter, frame, size, resize), frame))
-            if len(found) == len(wanted):
-                break
-    if len(found) < len(wanted):
-        raise VideoError(f"frame {max(wanted)} was counted and is not there at the second reading")
-    return np.stack(found)
-
-
-def _resized(
-    reformatter: VideoReformatter, frame: av.VideoFrame, size: int, resize: Resize
-) -> Frames:
-    width = height = size
-    if resize == "crop":
-        short = size * 256 / 224
-        scale = short / min(frame.width, frame.height)
-        width, height = round(frame.width * scale), round(frame.height * scale)
-    scaled = reformatter.reformat(
-        frame, width=width, height=height, format="rgb24", interpolation=_SMOOTH, threads=1
-    )
-    top, left = (height - size) // 2, (width - size) // 2
-    pixels = np.asarray(scaled.to_ndarray(), dtype=np.uint8)
-    return pixels[top : top + size, left : left + size]
+def centre(pictures: Frames, size: int) -> Frames:
+    """The centre (n, size, size, d) of pictures (n, h, w, d), none of whose sides is shorter."""
+    top, left = ((side - size) // 2 for side in pictures.shape[1:3])
+    return pictures[:, top : top + size, left : left + size]
 
 
 def _upright(pixels: Frames, frame: Any) -> Frames:
@@ -265,34 +139,3 @@ def _upright(pixels: Frames, frame: Any) -> Frames:
     if abs(b) > abs(a):  # the axes change places
         pixels, a, d = pixels.swapaxes(0, 1), c, b
     return pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
-
-
-def encode_lossless(frames: Frames, *, fps: float, note: Mapping[str, Any]) -> bytes:
-    """Frames (n, h, w, 3) RGB or (n, h, w) grey as an FFV1 Matroska file, with a JSON note.
-
-    Lossless, the same bytes for the same input; any player shows it. h and w are at least 2.
-    """
-    source, coded = ("rgb24", "bgr0") if frames.ndim == 4 else ("gray", "gray")
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="matroska", options={"fflags": "+bitexact"}) as container:
-        container.metadata["note"] = json.dumps(note, sort_keys=True)
-        options = {"level": "3", "slices": "4"}
-        stream = container.add_stream("ffv1", rate=max(1, round(fps)), options=options)
-        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], coded
-        stream.codec_context.thread_count = 1
-        stream.codec_context.flags |= av.codec.context.Flags.bitexact
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format=source)))
-        container.mux(stream.encode(None))
-    return buffer.getvalue()
-
-
-def decode_lossless(coded: bytes) -> tuple[Frames, dict[str, Any]]:
-    """The frames and the note of `encode_lossless`, bit for bit."""
-    with av.open(io.BytesIO(coded), "r") as container:
-        note = json.loads(container.metadata["NOTE"])
-        stream = container.streams.video[0]
-        stream.codec_context.thread_count = 1
-        source = "gray" if stream.pix_fmt == "gray" else "rgb24"
-        frames = [frame.to_ndarray(format=source) for frame in container.decode(stream)]
-    return np.stack(frames), note

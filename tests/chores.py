@@ -34,6 +34,13 @@ def work(chore: Chore) -> None:
     chore.mark.write_text(os.environ.get("OMP_NUM_THREADS", ""))
 
 
+def doubled(text: str) -> str:
+    """The text twice, or a complaint about it."""
+    if text == "bad":
+        raise VideoError("cut off")
+    return text * 2
+
+
 def spelled(job: Job) -> bytes:
     """A result for a job: its key, or a complaint about it."""
     if "bad" in job.video.key:

@@ -9,6 +9,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import video
+from pipeline.video import Resize, Section, Summary
+
 Picture = NDArray[np.uint8]
 ROWS, COLUMNS = 3, 4
 MILLISECOND = Fraction(1, 1000)
@@ -100,3 +103,15 @@ def write_sound(path: Path, codec: str = "aac", cover: bool = False) -> Path:
             container.mux(sound.encode(frame))
         container.mux(sound.encode(None))
     return path
+
+
+def inspect(section: Section) -> Summary:
+    """What the reader finds in a section."""
+    return video.sample(section, lambda count: [0, 1], size=16, resize="squash").summary
+
+
+def read(
+    section: Section, numbers: list[int], *, size: int = 48, resize: Resize = "squash"
+) -> video.Frames:
+    """The frames of these numbers."""
+    return video.sample(section, lambda count: numbers, size=size, resize=resize).frames

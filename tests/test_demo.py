@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from films import inspect
 
 from pipeline.demo.background import Image
 from pipeline.demo.figure import JOINT, LIFT, Build, joints
@@ -14,7 +15,7 @@ from pipeline.demo.render import draw_actor, film, move_camera
 from pipeline.demo.style import STREET, STUDIO, Style
 from pipeline.demo.write import DOMAINS, DomainName, render_domain
 from pipeline.errors import UserError
-from pipeline.video import Section, inspect
+from pipeline.video import Section
 
 TIME = np.arange(40) / 25
 BONES = {

@@ -49,6 +49,22 @@ def test_all_items_are_worked_off_with_one_thread_a_process(workers: int, tmp_pa
     assert {task.mark.read_text() for task in todo} == {"1"}
 
 
+def test_results_come_with_their_items_and_failures_apart() -> None:
+    failures = list[Failure[str]]()
+    got = engine.results(chores.doubled, ["a", "bad", "c"], failures, label="test", workers=2)
+    assert sorted(got) == [("a", "aa"), ("c", "cc")]
+    assert failures == [Failure("bad", "cut off")]
+
+
+def test_work_stays_near_what_is_asked_for(tmp_path: Path) -> None:
+    """What waits to be asked for must fit into memory."""
+    todo = chores_in(tmp_path, *["good"] * 30)
+    got = engine.results(work, todo, [], label="test", workers=1)
+    next(got)
+    time.sleep(0.5)
+    assert sum(done(todo)) <= 4
+
+
 def test_no_items_are_no_failures() -> None:
     assert run([]) == []
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from pipeline import backbones, clips, extraction, shards, video
+from pipeline import backbones, clips, extraction
 from pipeline.backbones.folding import fold_batchnorm
 from pipeline.backbones.i3d import I3D
 from pipeline.errors import UserError
@@ -201,49 +201,6 @@ def test_an_entry_holds_what_the_store_needs(extractor: Extractor) -> None:
 
 def test_an_entry_is_the_same_to_the_byte(extractor: Extractor) -> None:
     assert extract_video(extractor, cut(1, 3)) == extract_video(extractor, cut(1, 3))
-
-
-# reading clips from shards
-
-
-def published(folder: Path, n_frames: int, said: int | None = None) -> None:
-    """Frames whose red is their number, flow whose x and y are its first frame's number and 200."""
-    plan = clips.plan(n_frames, **PLAN)
-    numbers, pairs = plan.needed.tolist(), np.unique(plan.pairs).tolist()
-    frames = np.zeros((len(numbers), SIZE, SIZE, 3), np.uint8)
-    frames[..., 0] = np.array(numbers)[:, None, None]
-    codes = np.full((len(pairs), 2 * SIZE, SIZE), 200, np.uint8)
-    codes[:, :SIZE] = np.array(pairs)[:, None, None]
-    note = {"numbers": numbers, "n_frames": said or n_frames, "fps": 12.5}
-    contents = {
-        "frames": video.encode_lossless(frames, fps=12.5, note=note),
-        "flow": video.encode_lossless(codes, fps=12.5, note={"pairs": pairs}),
-    }
-    for name, content in contents.items():
-        (folder / f"{name}.mkv").write_bytes(content)
-        entries = {"walk/a.mp4": (name, folder / f"{name}.mkv")}
-        shards.publish(folder / name, entries, provenance={"clips": PLAN})
-
-
-@pytest.mark.parametrize("n_frames", [2, 3, 7, 48, 200])
-def test_clips_show_the_planned_frames_and_the_flow_beside_each(
-    n_frames: int, tmp_path: Path
-) -> None:
-    published(tmp_path, n_frames)
-    read = extraction.read_clips(tmp_path / "frames", tmp_path / "flow", "walk/a.mp4")
-    plan = clips.plan(n_frames, **PLAN)
-    assert read.rgb.shape == (6, FRAMES, SIZE, SIZE, 3)
-    assert read.flow.shape == (6, FRAMES, SIZE, SIZE, 2)
-    assert (read.rgb[..., 0] == plan.frames.reshape(6, FRAMES, 1, 1)).all()
-    assert (read.flow[..., 0] == plan.pairs.reshape(6, FRAMES, 1, 1)).all()
-    assert (read.flow[..., 1] == 200).all()
-    assert (read.n_frames, read.fps) == (n_frames, 12.5)
-
-
-def test_frames_of_another_plan_are_refused(tmp_path: Path) -> None:
-    published(tmp_path, 48, said=90)
-    with pytest.raises(UserError, match="frames and flow are not of one clip plan"):
-        extraction.read_clips(tmp_path / "frames", tmp_path / "flow", "walk/a.mp4")
 
 
 def test_half_precision_needs_a_gpu(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from benchmarks import waves
-from pipeline import clips, flow, params, per_video, shards, video
+from pipeline import clips, flow, lossless, per_video, shards
 from pipeline.errors import UserError
 from pipeline.flow import TVL1, ahead, batched_tvl1, batches
+from pipeline.flow_extraction import FlowExtractor
 from pipeline.index import Video
 from pipeline.stages.flow import Flow
 from pipeline.staging import Staging
@@ -107,10 +108,10 @@ def _work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Flow:
         frames = np.repeat(grey[..., None], 3, axis=-1)
         note = {"n_frames": 12, "numbers": numbers, "fps": 25.0}
         path = tmp_path / key
-        path.write_bytes(video.encode_lossless(frames, fps=25, note=note))
+        path.write_bytes(lossless.encode(frames, fps=25, note=note))
         entries[key] = (f"made-of-{key}", path)
     shards.publish(tmp_path / "frames", entries, provenance={"clips": plan})
-    return Flow(tmp_path / "frames", params.Flow(implementation="cuda", bound=20))
+    return Flow(tmp_path / "frames", FlowExtractor("numba", 20))
 
 
 def jobs() -> list[per_video.Job]:
@@ -127,7 +128,7 @@ def test_the_stage_writes_in_batches_what_it_writes_video_by_video(
         assert work.in_batches(staging, jobs()) == []
     for job in jobs():
         assert staging.path(job.fingerprint).read_bytes() == work(job)
-    codes, note = video.decode_lossless(staging.path("flow-of-a").read_bytes())
+    codes, note = lossless.decode(staging.path("flow-of-a").read_bytes())
     assert len(codes) == len(note["pairs"]) > 1
 
 

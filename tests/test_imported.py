@@ -121,8 +121,10 @@ def test_only_a_domain_of_files_of_features_is_imported() -> None:
 def test_frames_and_flow_of_an_imported_domain_are_valid_and_empty(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    per_video.publish_nothing("decode", "mine", tmp_path / "frames")
-    per_video.publish_nothing("flow", "mine", tmp_path / "flow")
+    why = per_video.why_idle(videos("a.npz", "x"), stream=False)
+    assert why == "the domain's features are imported"
+    per_video.publish_nothing("decode", "mine", tmp_path / "frames", why)
+    per_video.publish_nothing("flow", "mine", tmp_path / "flow", why)
     assert shards.opened(tmp_path / "frames").fingerprints == {}
     contents = [(tmp_path / name / "0000.zip").read_bytes() for name in ("frames", "flow")]
     assert contents[0] == contents[1]

@@ -211,7 +211,20 @@ def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
         params.load(tmp_path / "params.yaml")
 
 
+@pytest.mark.parametrize("value", [1, "true", None])
+def test_what_is_true_or_false_is_nothing_else(value: Any, tmp_path: Path) -> None:
+    text = fault(tmp_path, changed("features.stream", value))
+    assert text == f"features.stream: should be a valid boolean; got {value!r}"
+
+
 # what is right
+
+
+def test_features_are_streamed_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    content = changed("features.stream", True)
+    assert load(tmp_path, content).features.stream is True
+    del content["features"]["stream"]
+    assert load(tmp_path, content).features.stream is False
 
 
 @pytest.mark.parametrize(

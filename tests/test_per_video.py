@@ -11,7 +11,7 @@ from pipeline import shards
 from pipeline.engine import Failure
 from pipeline.errors import UserError
 from pipeline.index import Video
-from pipeline.per_video import Entries, Fill, Job, by_processes, staged
+from pipeline.per_video import Entries, Fill, Job, by_processes, staged, why_idle
 from pipeline.staging import Staging
 
 
@@ -146,6 +146,12 @@ def test_processes_fill_the_store_and_tell_what_failed() -> None:
         pass
     with staged("decode", "street", [todo[0], todo[2]], filling([])) as entries:
         assert contents(entries) == [b"a", b"c"]
+
+
+def test_frames_and_flow_are_not_made_where_features_come_straight_from_the_videos() -> None:
+    listed = [job.video for job in jobs("a", "b")]
+    assert why_idle(listed, stream=False) is None
+    assert "straight from the videos" in str(why_idle(listed, stream=True))
 
 
 def test_the_run_says_how_much_is_to_do(capsys: pytest.CaptureFixture[str]) -> None:

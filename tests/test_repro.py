@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -128,6 +129,49 @@ def test_a_changed_parameter_meets_no_old_row(workspace: Workspace) -> None:
     printed = workspace.run("dvc", "repro", "flow@street")
     assert videos_to_do(printed) == {"flow street": 18}
     assert hashes(workspace.folder / "data/flow/street") != before
+
+
+def test_features_straight_from_the_videos_are_the_same_to_the_byte(workspace: Workspace) -> None:
+    features = workspace.folder / "data/features"
+    before = hashes(features)
+    workspace.set_params(features={"stream": True})
+    assert videos_to_do(workspace.run("dvc", "repro")) == {
+        "features studio": 0,
+        "features street": 0,
+    }
+    assert hashes(features) == before
+    for name in ("frames", "flow"):
+        (shard,) = (workspace.folder / "data" / name / "street").glob("*.zip")
+        assert zipfile.ZipFile(shard).namelist() == ["shard.json"]
+
+    shutil.rmtree(workspace.folder / ".staging/features/street")
+    anew = workspace.run("dvc", "repro", "--force", "--single-item", "features@street")
+    assert videos_to_do(anew) == {"features street": 18}
+    assert hashes(features) == before
+
+    workspace.set_params(features={"stream": False})
+    back = videos_to_do(workspace.run("dvc", "repro"))
+    assert set(back.values()) <= {0}
+    assert hashes(features) == before
+
+
+def test_a_bad_video_is_told_by_features_where_they_come_straight_from_the_videos(
+    workspace: Workspace,
+) -> None:
+    mine = workspace.folder / "data/raw/mine"
+    shutil.copytree(workspace.folder / "data/raw/street", mine)
+    name = (mine / "videos.csv").read_text().splitlines()[1].split(",")[0]
+    (mine / name).unlink()
+    (mine / name).write_bytes(b"no video")
+    workspace.set_params(
+        domains={"mine": {"dataset": "folder"}}, task={"target": "mine"}, features={"stream": True}
+    )
+    printed = workspace.run("dvc", "repro", "features@mine", check=False)
+    assert "features mine: 1 of 18 videos cannot be used; the other 17 are done" in printed
+    assert name in printed
+    workspace.set_params(domains={"mine": {"dataset": "folder", "skip": {name: "no video"}}})
+    printed = workspace.run("dvc", "repro", "features@mine")
+    assert videos_to_do(printed) == {"features mine": 0}
 
 
 def test_adaptation_needs_nothing_of_the_source_but_its_model(workspace: Workspace) -> None:

@@ -10,14 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import av
+import films
 import numpy as np
 import pytest
-from films import Picture, numbered, numbers_of, write, write_pictures
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+from films import Picture, inspect, numbered, numbers_of, write, write_pictures
 
-from pipeline import video
+from pipeline import video, video_file
 from pipeline.errors import VideoError
 from pipeline.video import Section, Summary
 
@@ -25,12 +23,12 @@ FRAGMENTS = {"movflags": "frag_keyframe+empty_moov"}
 FAST_VP9 = {"cpu-used": "8", "deadline": "realtime"}
 
 
-def read(section: Section, numbers: list[int], size: int = 48) -> list[int]:
-    return numbers_of(video.read(section, numbers, size=size, resize="squash"))
+def read(section: Section, numbers: list[int]) -> list[int]:
+    return numbers_of(films.read(section, numbers))
 
 
 def read_all(section: Section) -> list[int]:
-    return read(section, list(range(video.inspect(section).frames)))
+    return read(section, list(range(inspect(section).frames)))
 
 
 # which frame is which
@@ -64,7 +62,7 @@ KINDS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", KINDS)
 def test_every_frame_is_counted_and_read_by_its_number(name: str, tmp_path: Path) -> None:
     section = Section(write(tmp_path / name, 40, **KINDS[name]))
-    assert video.inspect(section) == Summary(frames=40, damaged=0, fps=25.0)
+    assert inspect(section) == Summary(frames=40, damaged=0, fps=25.0)
     assert read(section, list(range(40))) == list(range(40))
 
 
@@ -82,7 +80,7 @@ def test_an_irregular_frame_rate_neither_drops_nor_doubles_frames(
     steps = np.random.default_rng(0).integers(5, 200, 60)
     steps[30] = 4000  # a still picture of 4 s
     section = Section(write(tmp_path / name, 60, b_frames=2, times=np.cumsum(steps).tolist()))
-    assert video.inspect(section).damaged == 0
+    assert inspect(section).damaged == 0
     assert read_all(section) == list(range(60))
 
 
@@ -93,14 +91,14 @@ def test_empty_packets_of_an_avi_are_no_damage(b_frames: int, tmp_path: Path) ->
         tmp_path / "a.avi", 10, codec="mpeg4", b_frames=b_frames, times=times, tick=Fraction(1, 25)
     )
     assert path.read_bytes().count(b"00dc\0\0\0\0") >= 23
-    assert video.inspect(Section(path)).damaged == 0
+    assert inspect(Section(path)).damaged == 0
     assert read_all(Section(path)) == list(range(10))
 
 
 def test_titles_in_an_old_code_page_do_no_harm(tmp_path: Path) -> None:
     path = write(tmp_path / "a.avi", 10, codec="mpeg4", title="XXXXXX")
     path.write_bytes(path.read_bytes().replace(b"XXXXXX", b"\xe9t\xe9\xff\xfe\x80"))
-    assert video.inspect(Section(path)).frames == 10
+    assert inspect(Section(path)).frames == 10
 
 
 NAMES = [
@@ -131,9 +129,66 @@ def test_a_file_may_have_any_name(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "film.mp4", 3).rename(tmp_path / name)
-    assert video.inspect(Section(tmp_path / name)).frames == 3
+    assert inspect(Section(tmp_path / name)).frames == 3
     monkeypatch.chdir(tmp_path)
-    assert video.inspect(Section(Path(name))).frames == 3
+    assert inspect(Section(Path(name))).frames == 3
+
+
+# how many there are is known before they are decoded, or they are decoded again
+
+
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """The numbers that are picked each time a video is decoded."""
+    made: list[list[int]] = []
+    decoded = video._decoded
+
+    def noted(*arguments: Any) -> video.Sampled:
+        sampled = decoded(*arguments)
+        made.append(sampled.numbers)
+        return sampled
+
+    monkeypatch.setattr(video, "_decoded", noted)
+    return made
+
+
+def last_two(count: int) -> list[int]:
+    return [count - 2, count - 1]
+
+
+@pytest.mark.parametrize("name", ["h264.mp4", "xvid.avi", "open_gop.mkv", "vp9.webm", "h264.ts"])
+@pytest.mark.parametrize("stop", [None, 1.2])
+def test_a_video_is_decoded_once(
+    name: str, stop: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = Section(write(tmp_path / name, 40, **KINDS[name]), None, stop)
+    made, last = passes(monkeypatch), [38, 39] if stop is None else [28, 29]
+    sampled = video.sample(section, last_two, size=48, resize="squash")
+    assert numbers_of(sampled.frames) == sampled.numbers == last
+    assert made == [last]
+
+
+def test_headers_of_avi_are_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.avi", 40, codec="mpeg4")
+    content = path.read_bytes()
+    place = content.index(b"strh") + 8 + 32  # the stream's length, in frames
+    assert content[place : place + 4] == struct.pack("<I", 40)
+    path.write_bytes(content[:place] + struct.pack("<I", 41) + content[place + 4 :])
+    made = passes(monkeypatch)
+    sampled = video.sample(Section(path), last_two, size=48, resize="squash")
+    assert sampled.numbers == [38, 39]
+    assert made == [[38, 39]]
+
+
+@pytest.mark.parametrize("promised", [2, 30, 45, 2**31])
+def test_a_header_that_lies_about_the_number_of_frames_costs_a_second_decoding(
+    promised: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video_file.Reader, "promised_frames", lambda reader: promised)
+    section = Section(write(tmp_path / "a.mp4", 40))
+    made = passes(monkeypatch)
+    sampled = video.sample(section, last_two, size=48, resize="squash")
+    assert numbers_of(sampled.frames) == sampled.numbers == [38, 39]
+    assert made == [last_two(promised), [38, 39]]
 
 
 # parts of a video
@@ -190,22 +245,22 @@ def test_frames_that_are_stored_behind_the_key_frame_they_precede_are_found(
 def test_a_section_beyond_the_end_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mp4", 50)
     with pytest.raises(VideoError, match="no frame of it can be decoded from second 7 on"):
-        video.inspect(Section(path, 7, 8))
+        inspect(Section(path, 7, 8))
     with pytest.raises(VideoError, match=r"it should last until 3\.0 s and ends at 2\.0 s"):
-        video.inspect(Section(path, 1.5, 3))
+        inspect(Section(path, 1.5, 3))
 
 
 def test_what_is_lost_is_measured_by_the_section_and_not_by_the_whole_video(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mp4", 500, size=(32, 24))
-    assert video.inspect(Section(path, 0, 20.5)).frames == 500
+    assert inspect(Section(path, 0, 20.5)).frames == 500
     with pytest.raises(VideoError, match="ends at 20"):
-        video.inspect(Section(path, 19, 20.5))
+        inspect(Section(path, 19, 20.5))
 
 
 def test_one_frame_is_too_few(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="only 1 frame"):
-        video.inspect(Section(write(tmp_path / "a.mp4", 1)))
-    assert video.inspect(Section(write(tmp_path / "b.mp4", 2))).frames == 2
+        inspect(Section(write(tmp_path / "a.mp4", 1)))
+    assert inspect(Section(write(tmp_path / "b.mp4", 2))).frames == 2
 
 
 def test_a_number_beyond_the_end_is_an_error(tmp_path: Path) -> None:
@@ -271,7 +326,7 @@ def test_frames_are_shown_as_the_display_matrix_says(
 ) -> None:
     path = write_pictures(tmp_path / "a.mp4", [corners()] * 3, pix_fmt="yuv444p")
     with_matrix(path, *MATRICES[name])
-    shown = video.read(Section(path), [1], size=64, resize=resize)[0]
+    shown = films.read(Section(path), [1], size=64, resize=resize)[0]
     assert quarters(shown) == quarters(by_definition(corners(), *MATRICES[name]))
 
 
@@ -294,17 +349,35 @@ def stripes(height: int, width: int) -> Picture:
     return np.broadcast_to(colours[np.arange(width) * 3 // width], (height, width, 3)).copy()
 
 
-def test_squash_keeps_the_whole_picture_and_crop_the_middle_of_the_longer_side(
+def test_squash_and_crop_keep_the_whole_picture_and_its_centre_is_the_middle_of_the_longer_side(
     tmp_path: Path,
 ) -> None:
     path = write_pictures(tmp_path / "a.mp4", [stripes(64, 192)] * 2, pix_fmt="yuv444p")
-    squashed, cropped = (
-        video.read(Section(path), [0], size=32, resize=resize)[0] for resize in ("squash", "crop")
+    squashed, whole = (
+        films.read(Section(path), [0], size=32, resize=resize) for resize in ("squash", "crop")
     )
-    assert squashed.shape == cropped.shape == (32, 32, 3)
-    assert (squashed[:, 4].argmax(-1) == 0).all()
-    assert (squashed[:, 28].argmax(-1) == 2).all()
-    assert (cropped.argmax(-1) == 1).all()
+    assert squashed.shape == (1, 32, 32, 3)
+    assert whole.shape == (1, 37, 111, 3)  # 32 * 256 / 224 = 36.6
+    for picture in (squashed[0], whole[0]):
+        assert (picture[:, 4].argmax(-1) == 0).all()
+        assert (picture[:, -5].argmax(-1) == 2).all()
+    centre = video.centre(whole, 32)
+    assert centre.shape == (1, 32, 32, 3)
+    assert (centre.argmax(-1) == 1).all()
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (33, 37), (36, 32)])
+def test_the_centre_is_at_most_half_a_pixel_off(shape: tuple[int, int]) -> None:
+    places = np.moveaxis(np.indices(shape).astype(np.uint8), 0, -1)[np.newaxis]
+    centre = video.centre(places, 32)[0]
+    assert centre.shape == (32, 32, 2)
+    assert (centre[0, 0] == [(side - 32) // 2 for side in shape]).all()
+
+
+def test_a_film_held_upright_is_whole_too(tmp_path: Path) -> None:
+    path = write_pictures(tmp_path / "a.mp4", [corners(96, 64)] * 2, pix_fmt="yuv444p")
+    with_matrix(path, *MATRICES["a_quarter_clockwise"])
+    assert films.read(Section(path), [0], size=56, resize="crop").shape == (1, 96, 64, 3)
 
 
 def test_crop_leaves_an_eighth_of_the_shorter_side_out(tmp_path: Path) -> None:
@@ -312,11 +385,11 @@ def test_crop_leaves_an_eighth_of_the_shorter_side_out(tmp_path: Path) -> None:
     picture = numbered(0, (192, 128))
     picture[:8] = picture[-8:] = 255  # 8 of 128 rows
     path = write_pictures(tmp_path / "a.mkv", [picture] * 2, codec="ffv1", pix_fmt="bgr0")
-    shown = video.read(Section(path), [0], size=112, resize="crop")[0]
+    shown = video.centre(films.read(Section(path), [0], size=112, resize="crop"), 112)[0]
     assert shown[1:-1].max() < 60
     picture[8:12] = picture[-12:-8] = 255
     path = write_pictures(tmp_path / "b.mkv", [picture] * 2, codec="ffv1", pix_fmt="bgr0")
-    shown = video.read(Section(path), [0], size=112, resize="crop")[0]
+    shown = video.centre(films.read(Section(path), [0], size=112, resize="crop"), 112)[0]
     assert shown[1].min() > 240
     assert shown[-2].min() > 240
 
@@ -362,59 +435,13 @@ def test_colours_follow_the_range_and_the_matrix_that_a_file_names(
     tmp_path: Path,
 ) -> None:
     path = flat(tmp_path / "a.mkv", planes, pix_fmt, **tags)
-    shown = video.read(Section(path), [0], size=16, resize="squash").astype(int)
+    shown = films.read(Section(path), [0], size=16, resize="squash").astype(int)
     assert np.abs(shown - colour).max() <= 4
 
 
 def test_reading_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     section = Section(write(tmp_path / "a.mp4", 20, size=(67, 51), pix_fmt="yuv444p", b_frames=2))
     first, second = (
-        video.read(section, [2, 3, 11], size=50, resize="crop").tobytes() for _ in range(2)
+        films.read(section, [2, 3, 11], size=50, resize="crop").tobytes() for _ in range(2)
     )
     assert first == second
-
-
-# lossless coding
-
-SHAPES = st.one_of(
-    st.tuples(st.integers(1, 4), st.integers(2, 41), st.integers(2, 41), st.just(3)),
-    st.tuples(st.integers(1, 4), st.integers(2, 41), st.integers(2, 41)),
-)
-
-
-@settings(max_examples=40, deadline=None)
-@given(frames=arrays(np.uint8, SHAPES))
-def test_lossless_coding_gives_every_bit_back(frames: video.Frames) -> None:
-    decoded, _ = video.decode_lossless(video.encode_lossless(frames, fps=25, note={}))
-    assert decoded.shape == frames.shape
-    assert (decoded == frames).all()
-
-
-@pytest.mark.parametrize("shape", [(1, 51, 67, 3), (3, 80, 80, 3), (2, 160, 80), (1, 2, 2)])
-@pytest.mark.parametrize("fps", [25.0, 29.97, 0.01, 90000.0, 1e6])
-def test_noise_survives_lossless_coding_at_any_frame_rate(
-    shape: tuple[int, ...], fps: float
-) -> None:
-    frames = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    decoded, _ = video.decode_lossless(video.encode_lossless(frames, fps=fps, note={}))
-    assert (decoded == frames).all()
-
-
-def test_lossless_coding_is_the_same_to_the_byte_and_depends_on_the_note() -> None:
-    frames = np.random.default_rng(0).integers(0, 256, (5, 40, 40, 3), np.uint8)
-    first = video.encode_lossless(frames, fps=25, note={"a": 1, "b": 2})
-    assert first == video.encode_lossless(frames, fps=25, note={"b": 2, "a": 1})
-    assert first != video.encode_lossless(frames, fps=25, note={"a": 1, "b": 3})
-
-
-def test_the_note_comes_back_whole() -> None:
-    note = {"numbers": list(range(2000)), "fps": 29.97, "name": 'Ünïcode "q" \'; = \\ 日本😀\n'}
-    frames = np.zeros((1, 8, 8), np.uint8)
-    assert video.decode_lossless(video.encode_lossless(frames, fps=25, note=note))[1] == note
-
-
-def test_any_player_can_show_the_lossless_file(tmp_path: Path) -> None:
-    frames = np.stack([numbered(number, (64, 48)) for number in range(20)])
-    path = tmp_path / "a.mkv"
-    path.write_bytes(video.encode_lossless(frames, fps=25, note={}))
-    assert read_all(Section(path)) == list(range(20))

@@ -13,7 +13,7 @@ from typing import Any
 
 import av
 import pytest
-from films import write, write_sound
+from films import inspect, write, write_sound
 
 from pipeline import video
 from pipeline.errors import VideoError
@@ -26,7 +26,7 @@ Make = Callable[[Path], Path]
 def reason(section: Section) -> str:
     """Why a section is refused: one line, without a path or an error number."""
     with pytest.raises(VideoError) as caught:
-        video.inspect(section)
+        inspect(section)
     text = str(caught.value)
     assert "\n" not in text
     assert str(section.path.parent) not in text
@@ -161,13 +161,13 @@ def without_packets(path: Path, lost: Container[int], broken: Container[int]) ->
 def test_a_little_damage_is_counted_and_tolerated(tmp_path: Path) -> None:
     whole = write(tmp_path / "a.mkv", 60, codec="mjpeg", pix_fmt="yuvj420p")
     section = Section(without_packets(whole, lost=(), broken=(20, 30)))
-    assert video.inspect(section) == video.Summary(frames=58, damaged=2, fps=25.0)
+    assert inspect(section) == video.Summary(frames=58, damaged=2, fps=25.0)
 
 
 def test_a_hole_is_a_still_picture_unless_something_else_is_broken(tmp_path: Path) -> None:
     whole = write(tmp_path / "a.mkv", 60, codec="mjpeg", pix_fmt="yuvj420p")
     still = without_packets(whole, lost=range(20, 40), broken=())
-    assert video.inspect(Section(still)) == video.Summary(frames=40, damaged=0, fps=25.0)
+    assert inspect(Section(still)) == video.Summary(frames=40, damaged=0, fps=25.0)
     hole = without_packets(whole, lost=range(20, 40), broken=(10,))
     assert "damaged: 21 of 60 frames are missing or do not decode" in reason(Section(hole))
 
@@ -212,7 +212,8 @@ from pipeline import video
 from pipeline.errors import VideoError
 for name in sys.argv[1:]:
     try:
-        print(video.inspect(video.Section(Path(name))))
+        section = video.Section(Path(name))
+        print(video.sample(section, lambda n: [0, n - 1], size=16, resize='squash').summary)
     except VideoError as fault:
         print("refused:", fault)
 # not getrusage: its peak is also that of the process which started this one
@@ -291,7 +292,7 @@ def test_headers_that_lie_cost_neither_memory_nor_the_process(tmp_path: Path) ->
 
 def test_the_bound_on_memory_ends_with_the_reading(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_AS)
-    video.inspect(Section(write(tmp_path / "a.mp4", 3)))
+    inspect(Section(write(tmp_path / "a.mp4", 3)))
     assert resource.getrlimit(resource.RLIMIT_AS) == before
     reason(Section(store(tmp_path / "b.mp4", "no video")))
     assert resource.getrlimit(resource.RLIMIT_AS) == before

@@ -1,49 +1,27 @@
 """Stage `decode`: videos -> the frames that their clips and flow need, losslessly coded.
 
-Reads   data/index/<domain>/videos.csv, data/raw/<domain>, params clips, decode
-Writes  data/frames/<domain>/*.zip, a Matroska file (FFV1) a video
+Reads   data/index/<domain>/videos.csv, data/raw/<domain>, params clips, decode, features.stream
+Writes  data/frames/<domain>/*.zip, a Matroska file (FFV1) a video; no video if features stream
 """
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from pipeline import clips, index, params, paths, per_video, stages, video
-from pipeline.fingerprint import fingerprint
-
-VERSION = 1  # raise it when the frames of an unchanged video change
+from pipeline import index, lossless, params, paths, per_video, stages
+from pipeline.decoding import VideoDecoder
 
 
 @dataclass(frozen=True)
 class Decode:
     """Decodes one video: its frames as a Matroska file, with their numbers in the note."""
 
-    root: Path
-    clips: params.Clips
-    decode: params.Decode
+    decoder: VideoDecoder
 
     def __call__(self, job: per_video.Job) -> bytes:
         """Raises VideoError if the video cannot be used."""
-        section = video.Section(self.root / job.video.path, job.video.start, job.video.stop)
-        summary = video.inspect(section)
-        plan = clips.plan(summary.frames, **self.clips.model_dump())
-        numbers = plan.needed.tolist()
-        frames = video.read(section, numbers, size=self.decode.size, resize=self.decode.resize)
-        note = {"numbers": numbers, "n_frames": summary.frames, "fps": summary.fps}
-        return video.encode_lossless(frames, fps=summary.fps, note=note)
-
-    def provenance(self) -> dict[str, Any]:
-        """What shapes the frames, beside the video itself."""
-        return {
-            "version": VERSION,
-            "clips": self.clips.model_dump(),
-            "decode": self.decode.model_dump(),
-        }
-
-    def fingerprint(self, listed: index.Video) -> str:
-        """What the frames of a video are made from."""
-        section = [listed.start, listed.stop]
-        return fingerprint(sha256=listed.sha256, section=section, **self.provenance())
+        sampled = self.decoder(job.video)
+        summary = sampled.summary
+        note = {"numbers": sampled.numbers, "n_frames": summary.frames, "fps": summary.fps}
+        return lossless.encode(sampled.frames, fps=summary.fps, note=note)
 
 
 def main() -> None:
@@ -51,14 +29,15 @@ def main() -> None:
     domain = stages.domain_argument()
     p = params.load()
     listed = index.read_videos(paths.videos(domain))
-    if index.all_imported(listed):
-        per_video.publish_nothing("decode", domain, paths.frames(domain))
+    idle = per_video.why_idle(listed, stream=p.features.stream)
+    if idle:
+        per_video.publish_nothing("decode", domain, paths.frames(domain), idle)
         return
-    work = Decode(paths.raw(domain), p.clips, p.decode)
-    jobs = [per_video.Job(row, work.fingerprint(row)) for row in listed]
-    fill = per_video.by_processes(work, p.engine.workers)
+    decoder = VideoDecoder(paths.raw(domain), p.clips, p.decode)
+    jobs = [per_video.Job(row, decoder.fingerprint(row)) for row in listed]
+    fill = per_video.by_processes(Decode(decoder), p.engine.workers)
     with per_video.staged("decode", domain, jobs, fill) as entries:
-        entries.publish(paths.frames(domain), provenance=work.provenance())
+        entries.publish(paths.frames(domain), provenance=decoder.provenance())
 
 
 if __name__ == "__main__":

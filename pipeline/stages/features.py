@@ -1,37 +1,39 @@
-"""Stage `features`: frames and flow -> two-stream clip features in HDF5, without labels.
+"""Stage `features`: clips -> two-stream features in HDF5, without labels.
 
-Features that a user already has are checked and written in the same form.
+The clips are cut out of frames and flow, or with features.stream, straight out of the videos; the
+result is the same. Features that a user already has are checked and written in the same form.
 
-Reads   data/frames/<domain>, data/flow/<domain>, data/index/<domain>/videos.csv,
-        models/<backbone>, params features; data/raw/<domain> if the features are imported
+Reads   data/frames/<domain>, data/flow/<domain> or data/raw/<domain>,
+        data/index/<domain>/videos.csv, models/<backbone>, params clips, decode, flow, features
 Writes  data/features/<domain>/*.h5
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from pipeline import (
     backbones,
     engine,
     extraction,
+    flow,
     imported,
     index,
     params,
     paths,
     per_video,
-    shards,
     stages,
     store,
 )
+from pipeline.decoding import VideoDecoder
 from pipeline.errors import UserError
 from pipeline.fingerprint import fingerprint
+from pipeline.flow_extraction import FlowExtractor
 from pipeline.staging import Staging
+from pipeline.video_clips import ClipSource, Published, Streamed
 
 VERSION = 2  # raise it when the features of unchanged frames and flow change
 GPU_BATCH = 64  # clips
@@ -41,8 +43,7 @@ GPU_BATCH = 64  # clips
 class Extract:
     """Extracts one video's features, or on a GPU, many videos' at once."""
 
-    frames: Path
-    flow: Path
+    source: ClipSource
     name: backbones.Name
     weights: Path
     features: params.Features
@@ -50,11 +51,7 @@ class Extract:
 
     def __call__(self, job: per_video.Job) -> bytes:
         """The features of one video, as an entry of the staging store."""
-        return extraction.extract_video(self.extractor(), self.read(job))
-
-    def read(self, job: per_video.Job) -> extraction.VideoClips:
-        """The clips of one video."""
-        return extraction.read_clips(self.frames, self.flow, job.video.key)
+        return extraction.extract_video(self.extractor(), self.source.read(job))
 
     def extractor(self) -> extraction.Extractor:
         """The backbones, loaded once a process."""
@@ -64,39 +61,34 @@ class Extract:
         """All that shapes the features, from the frames on."""
         return {
             "version": VERSION,
-            "features": self.features.model_dump(),
+            "features": self.features.model_dump(exclude={"stream"}),
             "backbone_sha256": backbones.digest(self.weights),
-            "frames": shards.opened(self.frames).provenance,
-            "flow": shards.opened(self.flow).provenance,
+            **self.source.provenance(),
         }
 
-    def fingerprint(self, key: str, provenance: Mapping[str, Any]) -> str:
-        """What a video's features are made from."""
-        parts = [shards.opened(part).fingerprints[key] for part in (self.frames, self.flow)]
-        return fingerprint(parts=parts, **provenance)
+    def jobs(self, videos: Sequence[index.Video]) -> list[per_video.Job]:
+        """Each video with what its features are made from."""
+        made_from = self.provenance()
+        return [
+            per_video.Job(row, fingerprint(parts=self.source.fingerprints(row), **made_from))
+            for row in videos
+        ]
 
-    def in_batches(
-        self, staging: Staging, todo: Sequence[per_video.Job]
+
+def in_batches(work: Extract, workers: int | None) -> per_video.Fill:
+    """Clips are read by processes, and their features computed in batches across videos."""
+
+    def fill(
+        staging: Staging, todo: Sequence[per_video.Job]
     ) -> Sequence[engine.Failure[per_video.Job]]:
-        """Fills the staging store in batches across videos; for a GPU."""
-        with tqdm(total=len(todo), desc=staging.stage, unit="video", disable=None) as bar:
-            read = self._read_ahead(todo)
-            for job, content in extraction.extract_many(self.extractor(), read, GPU_BATCH):
-                staging.write(job.fingerprint, content)
-                bar.update()
-        return []
+        failures = list[engine.Failure[per_video.Job]]()
+        label = f"{staging.stage} {staging.domain}"
+        read = engine.results(work.source.read, todo, failures, label=label, workers=workers)
+        for job, content in extraction.extract_many(work.extractor(), read, GPU_BATCH):
+            staging.write(job.fingerprint, content)
+        return failures
 
-    def _read_ahead(
-        self, jobs: Sequence[per_video.Job], ahead: int = 16
-    ) -> Iterator[tuple[per_video.Job, extraction.VideoClips]]:
-        """Clips of the jobs in order, read by threads, at most `ahead` videos in memory."""
-        with ThreadPoolExecutor() as pool:
-            pending = [pool.submit(self.read, job) for job in jobs[:ahead]]
-            for number, job in enumerate(jobs):
-                cut = pending.pop(0).result()
-                if number + ahead < len(jobs):
-                    pending.append(pool.submit(self.read, jobs[number + ahead]))
-                yield job, cut
+    return fill
 
 
 def require_fit(domain: str, backbone: str, videos: Sequence[index.Video]) -> None:
@@ -109,24 +101,29 @@ def require_fit(domain: str, backbone: str, videos: Sequence[index.Video]) -> No
         )
 
 
+def source_of(domain: str, p: params.Params) -> ClipSource:
+    """Where the clips of a domain come from."""
+    if not p.features.stream:
+        return Published(paths.frames(domain), paths.flow(domain))
+    used = flow.usable(p.flow.implementation)
+    flow.compile_ahead(used)
+    decoder = VideoDecoder(paths.raw(domain), p.clips, p.decode)
+    return Streamed(decoder, FlowExtractor(used, p.flow.bound))
+
+
 def extract(
     domain: str, name: backbones.Name, p: params.Params, videos: Sequence[index.Video]
 ) -> None:
     """Publishes the features of a domain's videos."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    work = Extract(
-        paths.frames(domain), paths.flow(domain), name, paths.backbone(name), p.features, device
-    )
-    provenance = work.provenance()
-    jobs = [per_video.Job(video, work.fingerprint(video.key, provenance)) for video in videos]
-    on_cpu = per_video.by_processes(work, p.engine.workers)
-    fill = work.in_batches if device == "cuda" else on_cpu
-    with per_video.staged("features", domain, jobs, fill) as entries:
+    work = Extract(source_of(domain, p), name, paths.backbone(name), p.features, device)
+    fill = (in_batches if device == "cuda" else per_video.by_processes)(work, p.engine.workers)
+    with per_video.staged("features", domain, work.jobs(videos), fill) as entries:
         rows = {
             job.video.key: extraction.read_entry(job.fingerprint, content)
             for job, content in entries.read()
         }
-        store.write(paths.features(domain), rows, provenance)
+        store.write(paths.features(domain), rows, work.provenance())
 
 
 def main() -> None:
