@@ -39,7 +39,6 @@ from pipeline.video_clips import Streamed
 
 SIZE = 224
 PLAN = params.Clips(segments=5, windows=1, frames=16, sampling="spread")
-FLOW = params.Flow(implementation="numba", bound=20)
 SUFFIXES = {".avi", ".mp4", ".mkv"}
 PLAIN = {
     "decode": (plain_extraction, "decode"),

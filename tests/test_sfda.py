@@ -93,7 +93,7 @@ def test_both_classifiers_begin_as_the_source_models_and_the_source_model_stays(
 def test_everything_is_trained_the_classifier_too(network: RelationNetwork) -> None:
     settings = Settings(epochs=2, batch_size=16, lr=1e-3)
     after = adapt(network, TARGET.features, METHOD, settings, seed=0).model.state_dict()
-    assert not [key for key, w in network.state_dict().items() if torch.equal(w, after[key])]
+    assert not [key for key, w in network.named_parameters() if torch.equal(w, after[key])]
 
 
 def test_source_labels_stay_while_prototype_labels_are_made_anew(network: RelationNetwork) -> None:

@@ -6,8 +6,10 @@ NUMBA_CACHE_DIR says), so only the first call after a change waits for the compi
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numba.core import event
 
 from pipeline.flow.numba_iteration import BLOCK, LEFT, iterate
 from pipeline.flow.numba_median import median_5x5
@@ -39,7 +41,23 @@ def tvl1(first: np.ndarray, second: np.ndarray, parameters: TVL1) -> np.ndarray:
 def compile_ahead() -> None:
     """Compiles all steps and fills the cache, so that workers started later need not."""
     frames = np.random.default_rng(0).integers(0, 256, (2, 24, 24), np.uint8)
-    tvl1(frames[0], frames[1], TVL1(warps=1, outer_iterations=1))
+    with event.install_listener("numba:compile", _Teller()):
+        tvl1(frames[0], frames[1], TVL1(warps=1, outer_iterations=1))
+
+
+class _Teller(event.Listener):
+    """Says once that Numba compiles; what comes out of its cache is no such event."""
+
+    told = False
+
+    def on_start(self, event: Any) -> None:
+        """Tells, the first time."""
+        if not self.told:
+            print("flow: compiling with Numba, once; some half a minute", flush=True)
+        self.told = True
+
+    def on_end(self, event: Any) -> None:
+        """Nothing to say."""
 
 
 def _pyramid(frames: Images, parameters: TVL1) -> Iterator[Images]:
