@@ -2,8 +2,9 @@
 
     python -m benchmarks.paper NAME [--tasks NAME ...]
 
-NAME is a file of benchmarks/papers, or target_statistics, a table of our own. Makes the features of its tasks, computes the cells that are
-missing, and writes benchmarks/papers/tables/NAME/accuracy.md and its like.
+NAME is a file of benchmarks/papers, or target_statistics, a table of our own. Makes the features of
+its tasks, computes the cells that are missing, and writes benchmarks/papers/tables/NAME/accuracy.md
+and its like.
 """
 
 import argparse
