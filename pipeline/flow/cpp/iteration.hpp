@@ -36,7 +36,7 @@ inline Lanes add_product(Lanes a, Lanes b, Lanes c) { return EXACT ? a * b + c :
 // a / n, as if divided: `inverse` is 1 / n, rounded (Markstein, 1990).
 inline Lanes quotient(Lanes a, Lanes n, Lanes inverse) {
     const Lanes guess = a * inverse;
-    return EXACT ? fma(fma(-guess, n, a), inverse, guess) : guess;
+    return fma(fma(-guess, n, a), inverse, guess);
 }
 
 // rho / |grad I1|^2 within +-lambda theta: the thresholding step along -grad I1.
@@ -88,11 +88,12 @@ inline Gradient gradient(const float* u, const float* below, int x, Lanes step, 
     return {ux, uy, add_product(step, length(ux, uy), all(1))};
 }
 
-// p = (p + tau / theta gradient) / n.
+// p = (p + tau / theta gradient) / n. Two divisions wait less than one and its corrections would.
 inline void move(float* px, float* py, const Gradient& to, Lanes step) {
-    const Lanes inverse = 1.0f / to.n;
-    store(px, quotient(add_product(step, to.x, load(px)), to.n, inverse));
-    store(py, quotient(add_product(step, to.y, load(py)), to.n, inverse));
+    const Lanes x = add_product(step, to.x, load(px)), y = add_product(step, to.y, load(py));
+    const Lanes inverse = 1.0f / to.n;  // of which `fast` alone makes use
+    store(px, EXACT ? x / to.n : x * inverse);
+    store(py, EXACT ? y / to.n : y * inverse);
 }
 
 inline void move_dual(const Row& row, const Row& below, int x, Lanes step, Lanes has_right) {

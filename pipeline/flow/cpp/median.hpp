@@ -2,7 +2,8 @@
 //
 // Two rows of medians at a time. Their windows have 4 x 5 pixels in common, of which only the 6 in
 // the middle of the order can matter; each median is then the middle of these 6 and its own 5 others.
-// All merging is Batcher's odd-even merge (1968).
+// All merging is Batcher's odd-even merge (1968). Sorted are integers of the floats' order, because
+// processors have more units for their minima.
 #pragma once
 
 #include "lanes.hpp"
@@ -10,29 +11,35 @@
 
 namespace tvl1 {
 
-inline void exchange(Lanes& a, Lanes& b) {
-    const Lanes low = min(a, b);
+// The bits of floats as integers of the same order, and back.
+inline Ints ordered(Ints bits) { return bits ^ (bits >> 31 & 0x7fffffff); }
+
+inline Ints min(Ints a, Ints b) { return a < b ? a : b; }
+inline Ints max(Ints a, Ints b) { return a > b ? a : b; }
+
+inline void exchange(Ints& a, Ints& b) {
+    const Ints low = min(a, b);
     b = max(a, b);
     a = low;
 }
 
 struct Two {
-    Lanes v[2];
+    Ints v[2];
 };
 struct Four {
-    Lanes v[4];
+    Ints v[4];
 };
 
 // Merges two sorted pairs.
 inline Four merge_2(Two a, Two b) {
-    const Lanes low = max(a.v[0], b.v[0]), high = min(a.v[1], b.v[1]);
+    const Ints low = max(a.v[0], b.v[0]), high = min(a.v[1], b.v[1]);
     return {min(a.v[0], b.v[0]), min(low, high), max(low, high), max(a.v[1], b.v[1])};
 }
 
-inline Two sorted(Lanes a, Lanes b) { return {min(a, b), max(a, b)}; }
+inline Two sorted(Ints a, Ints b) { return {min(a, b), max(a, b)}; }
 
 // Merges two sorted fours into m[0] to m[7].
-inline void merge_4(const Lanes* a, const Lanes* b, Lanes* m) {
+inline void merge_4(const Ints* a, const Ints* b, Ints* m) {
     const Four p = merge_2({a[0], a[2]}, {b[0], b[2]}), q = merge_2({a[1], a[3]}, {b[1], b[3]});
     m[0] = p.v[0];
     for (int k = 0; k < 3; k++) {
@@ -43,10 +50,10 @@ inline void merge_4(const Lanes* a, const Lanes* b, Lanes* m) {
 }
 
 // Merges two sorted eights and leaves out the 3 lowest and the 3 highest.
-inline void middle_10_of_8_8(const Lanes* a, const Lanes* b, Lanes* m) {
-    const Lanes even_a[] = {a[0], a[2], a[4], a[6]}, even_b[] = {b[0], b[2], b[4], b[6]};
-    const Lanes odd_a[] = {a[1], a[3], a[5], a[7]}, odd_b[] = {b[1], b[3], b[5], b[7]};
-    Lanes p[8], q[8];
+inline void middle_10_of_8_8(const Ints* a, const Ints* b, Ints* m) {
+    const Ints even_a[] = {a[0], a[2], a[4], a[6]}, even_b[] = {b[0], b[2], b[4], b[6]};
+    const Ints odd_a[] = {a[1], a[3], a[5], a[7]}, odd_b[] = {b[1], b[3], b[5], b[7]};
+    Ints p[8], q[8];
     merge_4(even_a, even_b, p);
     merge_4(odd_a, odd_b, q);
     for (int k = 0; k < 5; k++) {
@@ -64,14 +71,14 @@ inline Four sort_4_rising_then_falling(Four a) {
 }
 
 // Merges a sorted ten and a sorted four and leaves out the 4 lowest and the 4 highest.
-inline void middle_6_of_10_4(const Lanes* m, const Lanes* r, Lanes* s) {
+inline void middle_6_of_10_4(const Ints* m, const Ints* r, Ints* s) {
     Four a = {max(m[0], r[3]), max(m[1], r[2]), max(m[2], r[1]), max(m[3], r[0])};
     a = sort_4_rising_then_falling(a);
     for (int k = 0; k < 4; k++) a.v[k] = min(a.v[k], m[9 - k]);
     a = sort_4_rising_then_falling(a);
-    const Lanes p = max(a.v[0], m[4]), q = max(a.v[1], m[5]);
-    const Lanes even[] = {min(a.v[0], m[4]), min(a.v[2], p), max(a.v[2], p)};
-    const Lanes odd[] = {min(a.v[1], m[5]), min(a.v[3], q), max(a.v[3], q)};
+    const Ints p = max(a.v[0], m[4]), q = max(a.v[1], m[5]);
+    const Ints even[] = {min(a.v[0], m[4]), min(a.v[2], p), max(a.v[2], p)};
+    const Ints odd[] = {min(a.v[1], m[5]), min(a.v[3], q), max(a.v[3], q)};
     s[0] = even[0];
     for (int k = 0; k < 2; k++) {
         s[2 * k + 1] = min(even[k + 1], odd[k]);
@@ -81,14 +88,14 @@ inline void middle_6_of_10_4(const Lanes* m, const Lanes* r, Lanes* s) {
 }
 
 // The 6th of a sorted six and the five pixels from `x`.
-inline Lanes median_of_6_5(const Lanes* s, const float* x) {
-    const Two ab = sorted(load(x), load(x + 1));
-    const Two cd = sorted(load(x + 2), load(x + 3));
+inline Ints median_of_6_5(const Ints* s, const float* x) {
+    const Two ab = sorted(load<Ints>(x), load<Ints>(x + 1));
+    const Two cd = sorted(load<Ints>(x + 2), load<Ints>(x + 3));
     Four z = merge_2(ab, cd);
-    Lanes last = load(x + 4);
+    Ints last = load<Ints>(x + 4);
     for (int k = 0; k < 4; k++) exchange(z.v[k], last);
-    const Lanes low = min(max(s[0], last), max(s[1], z.v[3]));
-    const Lanes high = min(max(s[2], z.v[2]), max(s[3], z.v[1]));
+    const Ints low = min(max(s[0], last), max(s[1], z.v[3]));
+    const Ints high = min(max(s[2], z.v[2]), max(s[3], z.v[1]));
     return min(min(low, high), min(max(s[4], z.v[0]), s[5]));
 }
 
@@ -112,19 +119,20 @@ class Median {
     Floats image_, columns_, pairs_;
 };
 
-// Copies row y (or the border row) of a plane, its border pixels repeated.
+// Copies row y (or the border row) of a plane, its border pixels repeated, as ordered integers.
 inline void Median::take(const Level& level, float* Row::* plane, int y, float* to) {
     y = y < 0 ? 0 : y < level.height ? y : level.height - 1;
     const float* from = level.row(y).*plane;
     to[0] = to[1] = from[0];
     std::memcpy(to + 2, from, level.width * sizeof(float));
     for (int x = level.width + 2; x < stride_; x++) to[x] = from[level.width - 1];
+    for (int x = 0; x < stride_; x += WIDTH) store(to + x, ordered(load<Ints>(to + x)));
 }
 
 inline void Median::sort_columns(float* const* rows) {
     for (int x = 0; x < (blocks_ + 1) * WIDTH; x += WIDTH) {
-        const Two ab = sorted(load(rows[0] + x), load(rows[1] + x));
-        const Two cd = sorted(load(rows[2] + x), load(rows[3] + x));
+        const Two ab = sorted(load<Ints>(rows[0] + x), load<Ints>(rows[1] + x));
+        const Two cd = sorted(load<Ints>(rows[2] + x), load<Ints>(rows[3] + x));
         const Four s = merge_2(ab, cd);
         for (int k = 0; k < 4; k++) store(columns_.get() + k * stride_ + x, s.v[k]);
     }
@@ -132,10 +140,10 @@ inline void Median::sort_columns(float* const* rows) {
 
 inline void Median::merge_columns() {
     for (int x = 0; x < (blocks_ + 1) * WIDTH; x += WIDTH) {
-        Lanes a[4], b[4], m[8];
+        Ints a[4], b[4], m[8];
         for (int k = 0; k < 4; k++) {
-            a[k] = load(columns_.get() + k * stride_ + x);
-            b[k] = load(columns_.get() + k * stride_ + x + 1);
+            a[k] = load<Ints>(columns_.get() + k * stride_ + x);
+            b[k] = load<Ints>(columns_.get() + k * stride_ + x + 1);
         }
         merge_4(a, b, m);
         for (int k = 0; k < 8; k++) store(pairs_.get() + k * stride_ + x, m[k]);
@@ -144,16 +152,16 @@ inline void Median::merge_columns() {
 
 inline void Median::select(const float* top, const float* bottom, float* out0, float* out1) {
     for (int x = 0; x < blocks_ * WIDTH; x += WIDTH) {
-        Lanes left[8], right[8], middle[4], ten[10], six[6];
+        Ints left[8], right[8], middle[4], ten[10], six[6];
         for (int k = 0; k < 8; k++) {
-            left[k] = load(pairs_.get() + k * stride_ + x);
-            right[k] = load(pairs_.get() + k * stride_ + x + 3);
+            left[k] = load<Ints>(pairs_.get() + k * stride_ + x);
+            right[k] = load<Ints>(pairs_.get() + k * stride_ + x + 3);
         }
-        for (int k = 0; k < 4; k++) middle[k] = load(columns_.get() + k * stride_ + x + 2);
+        for (int k = 0; k < 4; k++) middle[k] = load<Ints>(columns_.get() + k * stride_ + x + 2);
         middle_10_of_8_8(left, right, ten);
         middle_6_of_10_4(ten, middle, six);
-        store(out0 + x, median_of_6_5(six, top + x));
-        store(out1 + x, median_of_6_5(six, bottom + x));
+        store(out0 + x, ordered(median_of_6_5(six, top + x)));
+        store(out1 + x, ordered(median_of_6_5(six, bottom + x)));
     }
 }
 

@@ -60,17 +60,21 @@ inline Ints split(Lanes to, int size, Lanes& rest) {
     return whole;
 }
 
-// A row of the warped frame: where each pixel's 4 x 4 neighbours begin in the table, and weights.
+// A row of the warped frame: where each pixel's 4 x 4 neighbours begin in the table, the weights, and
+// the channels of the sums, each by itself.
 class Warp {
   public:
     explicit Warp(const Table& table)
         : table_(table), length_((table.width + WIDTH - 1) / WIDTH * WIDTH), start_(length_),
-          weights_(zeros(8 * length_)), pixels_(zeros(4 * length_)) {}
+          weights_(zeros(8 * length_)), warped_(zeros(3 * length_)) {}
 
     // Linearises the difference of the warped second frame to the first around the flow of row y.
     void linearise(const Image& first, const Row& row, int y) {
         for (int x = 0; x < table_.width; x += WIDTH) aim(row, x, y);
-        for (int x = 0; x < table_.width; x++) store(pixels_.get() + 4 * x, read(x));
+        for (int x = 0; x < table_.width; x++) {
+            const Channels pixel = read(x);
+            for (int k = 0; k < 3; k++) warped_[k * length_ + x] = pixel[k];
+        }
         for (int x = 0; x < table_.width; x += WIDTH) terms(first.row(y), row, x);
     }
 
@@ -103,14 +107,13 @@ class Warp {
     }
 
     void terms(const float* first, const Row& row, int x) const {
-        Lanes value{}, gx{}, gy{}, from{};
-        const int count = table_.width - x < WIDTH ? table_.width - x : WIDTH;
-        for (int k = 0; k < count; k++) {
-            const float* pixel = pixels_.get() + 4 * (x + k);
-            value[k] = pixel[0];
-            gx[k] = pixel[1];
-            gy[k] = pixel[2];
-            from[k] = first[x + k];
+        const float *channel = warped_.get() + x, *gradient = channel + length_;
+        const Lanes value = load(channel), gx = load(gradient), gy = load(gradient + length_);
+        Lanes from{};
+        if (table_.width - x >= WIDTH) {
+            from = load(first + x);
+        } else {
+            std::memcpy(&from, first + x, (table_.width - x) * sizeof(float));
         }
         const Lanes square = gx * gx + gy * gy;
         store(row.rho_c + x, value - gx * load(row.u1 + x) - gy * load(row.u2 + x) - from);
@@ -122,7 +125,7 @@ class Warp {
     const Table& table_;
     const int length_;
     std::vector<int> start_;
-    Floats weights_, pixels_;
+    Floats weights_, warped_;
 };
 
 }  // namespace tvl1
