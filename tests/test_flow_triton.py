@@ -91,7 +91,7 @@ def test_a_pair_that_has_stopped_is_left_alone_and_the_other_goes_on() -> None:
     made._iterate(1)
     assert torch.equal(made.state[1], before[1])
     assert not torch.equal(made.state[0], before[0])
-    assert made._has_run().sum(1).tolist() == [2, 0]
+    assert made.ran().sum(1).tolist() == [2, 0]
 
 
 def test_a_pair_that_came_to_rest_within_a_block_goes_back_to_where_it_did() -> None:
@@ -107,7 +107,7 @@ def test_a_pair_that_came_to_rest_within_a_block_goes_back_to_where_it_did() -> 
     assert torch.equal(three.state[0, 6:12], one.state[0, :6])
     three._iterate(2)  # and it stays there
     assert torch.equal(three.state[0, 6:12], one.state[0, :6])
-    assert three._has_run().sum(1).tolist() == [1, 3]
+    assert three.ran().sum(1).tolist() == [1, 3]
 
 
 @pytest.mark.parametrize("depth", [1, 2])

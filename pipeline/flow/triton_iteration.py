@@ -20,18 +20,24 @@ def strips(width: int, depth: int, lanes: int) -> int:
 
 
 @triton.jit
+def _minus(x: tl.tensor) -> tl.tensor:
+    """Returns -x at no cost; Triton's own minus is a subtraction from 0."""
+    return x * -1.0
+
+
+@triton.jit
 def _inverse(x: tl.tensor) -> tl.tensor:
     """Returns 1 / x, rounded as a division in all but very rare cases, and far cheaper."""
     root = tl.rsqrt(x)
     guess = root * root
-    return tl.fma(tl.fma(-x, guess, 1.0), guess, guess)
+    return tl.fma(tl.fma(_minus(x), guess, 1.0), guess, guess)
 
 
 @triton.jit
 def _quotient(a: tl.tensor, b: tl.tensor, inverse: tl.tensor) -> tl.tensor:
     """Returns a / b, rounded once, by the inverse of b: Markstein, 1990."""
     guess = a * inverse
-    return tl.fma(tl.fma(-b, guess, a), inverse, guess)
+    return tl.fma(tl.fma(_minus(b), guess, a), inverse, guess)
 
 
 @triton.jit
@@ -40,10 +46,10 @@ def _root(x: tl.tensor, y: tl.tensor) -> tl.tensor:
     small, large = tl.minimum(tl.abs(x), tl.abs(y)), tl.maximum(tl.abs(x), tl.abs(y))
     square = tl.fma(large, large, 1e-24)  # so that the root is not 0
     total = tl.fma(small, small, square)
-    lost = tl.fma(large, large, -square) + tl.fma(small, small, square - total)
+    lost = tl.fma(large, large, _minus(square)) + tl.fma(small, small, square - total)
     inverse = tl.rsqrt(total)
     guess = total * inverse
-    rest = tl.fma(-guess, guess, total) + lost
+    rest = tl.fma(_minus(guess), guess, total) + lost
     return tl.fma(rest, 0.5 * inverse, guess)
 
 
@@ -53,7 +59,7 @@ def _divergence(
 ) -> tl.tensor:
     before = tl.gather(px, left, 0)
     # in column 0 the divergence is added in another order, as OpenCV does
-    return (px - tl.where(first, -py, before)) + (tl.where(first, 0.0, py) - above)
+    return (px - tl.where(first, _minus(py), before)) + (tl.where(first, 0.0, py) - above)
 
 
 @triton.jit
@@ -149,14 +155,15 @@ def _walk(
     data, flow, dual = source
     none = tl.zeros([lanes], tl.float32)
     nothing = (none, none, none, none, none, none, none, none, none, none)
-    following = _read(data, flow, dual, begin * w + x, inside, size)
+    i = begin * w + x
+    following = _read(data, flow, dual, i, inside, size)
     above, sums = (), ()
     for _ in tl.static_range(depth):
         above, sums = above + (nothing,), sums + (none,)
     y = begin
     while y < end + depth:
-        row = following
-        following = _read(data, flow, dual, (y + 1) * w + x, inside & (y < h - 1), size)
+        row, i = following, i + w
+        following = _read(data, flow, dual, i, inside & (y < h - 1), size)
         next_above, next_sums = (), ()
         for s in tl.static_range(depth):
             line = y - s
@@ -165,9 +172,9 @@ def _walk(
             next_sums = next_sums + (sums[s] + tl.where(ours, moved, 0.0),)
             next_above = next_above + (half,)
         above, sums = next_above, next_sums
-        line = y - depth
+        ours = kept & (y >= top + depth) & (y < end + depth)
         for n in tl.static_range(6):
-            tl.store(target + n * size + line * w + x, row[n], mask=kept & (line >= top))
+            tl.store(target + n * size + (i - (depth + 1) * w), row[n], mask=ours)
         y += 1
     return sums
 
@@ -216,8 +223,10 @@ def iterate(
     """
     pair, tile, tiles = tl.program_id(1).to(tl.int64), tl.program_id(0), tl.num_programs(0)
     row, size = (pair * (blocks + 1) + block) * depth * tiles, h * w
+    if tl.load(change + row) < 0:  # the pair has not run the block before
+        return
     quiet = quiet_at(change + row, tiles, enough, depth)
-    if (quiet < 0) | (quiet == depth - 1) | ((quiet == depth) & (block == blocks)):
+    if (quiet == depth - 1) | ((quiet == depth) & (block == blocks)):
         return
     count = depth
     if quiet < depth:

@@ -141,6 +141,8 @@ def median_5x5(
     pair, component = tl.program_id(2).to(tl.int64), tl.program_id(1)
     size = h * w
     part = (pair * (blocks + 1) + block) * depth * tiles
+    if tl.load(change + part) < 0:
+        return
     if quiet_at(change + part, tiles, enough, depth) != depth:
         return
     planes = planes_of(state, pair, size) + component * size

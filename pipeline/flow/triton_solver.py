@@ -16,7 +16,7 @@ from pipeline.flow.parameters import TVL1
 from pipeline.flow.torch_warp import gradient_table
 from pipeline.flow.triton_state import PLANES
 
-QUESTION = 3  # blocks from one question to the device to the next
+QUESTION = 4  # blocks from one question to the device to the next
 LANES = 32  # px: width of a strip, a pixel for each thread of a warp
 PIXELS = 256  # of a program of the median and of the warp, a pixel for each thread of 8 warps
 
@@ -80,17 +80,20 @@ class _Level:
 
     def descend(self) -> None:
         """Iterates until no pair runs, or the iterations are used up."""
-        ran = _Answers(self.state.device)
+        most = _Answers(self.state.device)
         for block in range(self.blocks):
             if self.per_filter and block % self.per_filter == 0:
                 self._filter(block)
             self._iterate(block)
-            if block % QUESTION == QUESTION - 1 and not ran.ask(self._has_run()[:, block].any()):
+            if (
+                block % QUESTION == QUESTION - 1
+                and most.ask(self.change[:, block + 1, 0, 0].amax()) < 0
+            ):
                 break
         self._iterate(self.blocks)  # for those that have to go back from the last block
-        self.begun += self._has_run().sum(1, dtype=torch.int32)
+        self.begun += self.ran().sum(1, dtype=torch.int32)
 
-    def _has_run(self) -> Tensor:
+    def ran(self) -> Tensor:
         """Which blocks (n, blocks) of this warp each pair has run."""
         return self.change[:, 1:, 0, 0] >= 0
 
@@ -129,18 +132,16 @@ class _Answers:
 
     def __init__(self, device: torch.device) -> None:
         self._on_gpu = device.type == "cuda"
-        self._last = torch.tensor(True)
+        self._last = torch.zeros((), pin_memory=self._on_gpu)
         self._event: torch.cuda.Event | None = None
 
-    def ask(self, question: Tensor) -> bool:
-        """Hands in a truth value on the device; returns the previous one (the first time, true)."""
+    def ask(self, question: Tensor) -> float:
+        """Hands in a number on the device; returns the previous one (the first time, 0)."""
         if not self._on_gpu:
-            return bool(question)
+            return float(question)
         if self._event:
             self._event.synchronize()
-        answer = bool(self._last)
-        self._last = torch.empty((), dtype=torch.bool, pin_memory=True)
+        answer = float(self._last)
         self._last.copy_(question, non_blocking=True)
-        self._event = torch.cuda.Event()
-        self._event.record()
+        self._event = torch.cuda.current_stream().record_event()
         return answer

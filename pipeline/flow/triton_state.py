@@ -34,13 +34,13 @@ def quiet_at(
         depth: iterations of a block.
 
     Returns:
-        0 to depth - 1; depth if there is none, -1 if the block has not been run.
+        0 to depth - 1; depth if there is none. A block that has not been run gives 0.
     """
     quiet = tl.full([], depth, tl.int32)
     for back in tl.static_range(1, depth + 1):
         total = _sum(change + (depth - back) * tiles, tiles)
         quiet = tl.where(total <= enough, depth - back, quiet)
-    return tl.where(tl.load(change) < 0, -1, quiet)
+    return quiet
 
 
 @triton.jit
