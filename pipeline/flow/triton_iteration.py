@@ -157,14 +157,16 @@ def _walk(
     nothing = (none, none, none, none, none, none, none, none, none, none)
     i = begin * w + x
     following = _read(data, flow, dual, i, inside, size)
-    above, sums = (), ()
+    above: tl.tuple = ()
+    sums: tl.tuple = ()
     for _ in tl.static_range(depth):
         above, sums = above + (nothing,), sums + (none,)
     y = begin
     while y < end + depth:
         row, i = following, i + w
         following = _read(data, flow, dual, i, inside & (y < h - 1), size)
-        next_above, next_sums = (), ()
+        next_above: tl.tuple = ()
+        next_sums: tl.tuple = ()
         for s in tl.static_range(depth):
             line = y - s
             row, half, moved = _stage(row, above[s], (line > 0) & (line < h), at)

@@ -133,15 +133,16 @@ def median_5x5(
     depth: tl.constexpr,
     pixels: tl.constexpr,
 ) -> None:
-    """Filters the flow of those pairs that still run; grid: groups of pixels of half the rows, components, pairs.
+    """Filters the flow of those pairs that still run; grid: pixels of every second row, 2, pairs.
 
-    Reads plane 0 or 1 of the valid set and writes plane 12 or 13. `tiles` is the length of
-    a row of `change`, `pixels` is of a program, a power of two; the other arguments are those of `triton_iteration.iterate`.
+    Reads plane 0 or 1 of the valid set and writes plane 12 or 13. `tiles` is the length of a row of
+    `change`, `pixels` a program's share, a power of two; the other arguments are those of
+    `triton_iteration.iterate`.
     """
     pair, component = tl.program_id(2).to(tl.int64), tl.program_id(1)
     size = h * w
     part = (pair * (blocks + 1) + block) * depth * tiles
-    if tl.load(change + part) < 0:
+    if tl.load(change + part) < 0:  # the pair has not run the block before
         return
     if quiet_at(change + part, tiles, enough, depth) != depth:
         return
