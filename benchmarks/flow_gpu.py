@@ -1,14 +1,13 @@
 """How fast is TV-L1 on this GPU, beside its memory's limit and Numba on all cores?
 
-    python -m benchmarks.flow_gpu [--size 224x224 340x256] [--pairs 64] [--tile 16x32x8 8x64x8]
+    python -m benchmarks.flow_gpu [--size 224x224 340x256] [--pairs 256] [--cut 3x32 2x64]
 
 Needs PyTorch, Numba and, on a GPU, Triton; no other package. `--device cpu` runs PyTorch's plain
-path, to show that the script works: `--device cpu --size 32x32 --pairs 2 --rounds 1`. No figure of
-a GPU has been measured with it yet.
+path, to show that the script works: `--device cpu --size 32x32 --pairs 2 --rounds 1`.
 
 Pairs are textures of known motion. `default` is the flow as the pipeline computes it; `30 a warp`
 iterates 30 times in every warp, about as often as real videos need on average, so that the work is
-known: iterations of pixels a second, and their share of what the memory allows at 60 bytes each.
+known: iterations of pixels a second, and their share of what the memory allows at 60 bytes for 3.
 Seconds are medians over rounds, in which the candidates take turns.
 """
 
@@ -30,7 +29,7 @@ from pipeline import flow
 from pipeline.flow import batched_tvl1, torch_pyramid
 from pipeline.flow.batched_tvl1 import Solve
 
-BYTES = 60  # of an iteration of a pixel: 9 numbers read, 6 written
+BYTES = 60 / 3  # of an iteration of a pixel: 9 numbers read, 6 written, in 3 iterations
 STEADY = flow.TVL1(epsilon=0, outer_iterations=1)
 Work = Callable[[], object]
 
@@ -41,9 +40,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--size", nargs="+", type=size, default=[(224, 224), (340, 256)])
-    parser.add_argument("--pairs", type=int, default=64)
+    parser.add_argument("--pairs", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--tile", nargs="+", default=["16x32x8"], help="height x width x warps")
+    parser.add_argument("--cut", nargs="+", default=["3x32"], help="depth x height")
     return parser.parse_args()
 
 
@@ -52,15 +51,15 @@ def size(text: str) -> waves.Size:
     return width, height
 
 
-def solvers(device: torch.device, tiles: Sequence[str]) -> dict[str, Solve]:
-    """Triton's kernels with each tile, or where there are none, plain PyTorch."""
+def solvers(device: torch.device, cuts: Sequence[str]) -> dict[str, Solve]:
+    """Triton's kernels, cut in each way, or where there are none, plain PyTorch."""
     default = batched_tvl1.solver(device)
     if not default.__module__.endswith("triton_solver"):
         return {"torch": default}
     from pipeline.flow import triton_solver
 
-    cut = {name: triton_solver.Tile(*(int(n) for n in name.split("x"))) for name in tiles}
-    return {f"triton {name}": partial(triton_solver.solve, tile=tile) for name, tile in cut.items()}
+    made = {name: triton_solver.Cut(*(int(n) for n in name.split("x"))) for name in cuts}
+    return {f"triton {name}": partial(triton_solver.solve, cut=cut) for name, cut in made.items()}
 
 
 def finished(device: torch.device) -> None:
@@ -119,7 +118,7 @@ def show(
     true = np.stack([wave.flow for wave in made])
     works: dict[str, Work] = {"numba": partial(by_numba, host, pool)}
     theirs = np.stack(by_numba(host, pool))
-    for name, solve in solvers(device, options.tile).items():
+    for name, solve in solvers(device, options.cut).items():
         ours = batched_tvl1.tvl1_many(pairs, solve=solve).cpu().numpy()
         show_agreement(name, ours, theirs, true)
         works[f"{name}, default"] = partial(batched_tvl1.tvl1_many, pairs, solve=solve)

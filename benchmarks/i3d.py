@@ -10,8 +10,7 @@ weights. A clip's operations are those of the plain network, padding included, s
 the matrix product's rate above 100 % means that fewer operations were needed.
 
 CPU: seconds are medians over interleaved rounds, by the clock and of processor time; memory is the
-peak of a process of its own. GPU: the time includes the copies from and to the host's memory. The
-part for a GPU has not yet been run on one.
+peak of a process of its own. GPU: the time includes the copies from and to the host's memory.
 """
 
 import argparse
@@ -142,7 +141,9 @@ def extractor(networks: list[I3D], device: str, precision: torch.dtype) -> Extra
         for network in networks
     ]
     rgb, flow = (
-        backbones.for_cpu(network) if device == "cpu" else network.to(device, precision)
+        backbones.for_cpu(network)
+        if device == "cpu"
+        else backbones.for_gpu(network).to(device, precision)
         for network in folded
     )
     return Extractor(rgb, flow, torch.device(device), precision)

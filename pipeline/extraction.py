@@ -96,7 +96,7 @@ def extractor(name: backbones.Name, folder: Path, precision: str, device: str) -
     streams = (backbones.load(name, "rgb", folder), backbones.load(name, "flow", folder))
     kind = getattr(torch, precision)
     rgb, flow = (
-        backbones.for_cpu(stream) if device == "cpu" else stream.to(device, kind)
+        backbones.for_cpu(stream) if device == "cpu" else backbones.for_gpu(stream).to(device, kind)
         for stream in streams
     )
     return Extractor(rgb, flow, torch.device(device), kind)

@@ -8,7 +8,7 @@ from triton.compiler import ASTSource
 
 from pipeline.flow import triton_iteration, triton_median, triton_warp
 
-CONSTANTS = {"tile_h": 16, "tile_w": 32, "slots": 256}
+CONSTANTS = {"depth": 3, "height": 32, "lanes": 32, "pixels": 256}
 FLOATS = {"l_t", "theta", "taut", "enough"}
 ARRAYS = {"state", "data", "change", "frames", "table"}
 
@@ -24,7 +24,7 @@ def compile_kernel(kernel: Any) -> bool:
     signature = {name: "*i32" if name == "begun" else kind(name) for name in names}
     constants = {(names.index(name),): CONSTANTS[name] for name in names if name in CONSTANTS}
     source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
-    options = {"num_warps": 8, "enable_fp_fusion": False}
+    options = {"num_warps": 1 if "lanes" in names else 8, "enable_fp_fusion": False}
     return bool(compiled(source, target=GPUTarget("cuda", 80, 32), options=options).asm["cubin"])
 
 

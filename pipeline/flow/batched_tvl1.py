@@ -1,8 +1,9 @@
 """TV-L1 optical flow of a batch of pairs of one size, on a GPU or, in plain PyTorch, anywhere.
 
 Formulas, rounding and stopping rule are those of the Numba files. Each pair stops by itself: its
-flow is the same to the last bit in any batch or alone. From the Numba flow it can differ only where
-a sum of |du|^2, added in another order, falls to the other side of its bound.
+flow is the same to the last bit in any batch or alone. From the Numba flow it differs where a sum
+of |du|^2, added in another order, falls to the other side of its bound; Triton's kernels also round
+a quotient or a root otherwise once in very many.
 """
 
 import sys

@@ -19,7 +19,7 @@ from pipeline.flow.parameters import TVL1
 
 T = TypeVar("T")
 Codes = NDArray[np.uint8]
-PIXELS = 64 * 224 * 224  # of a batch, counted in one frame of each pair; each takes some 120 bytes
+PIXELS = 256 * 340 * 256  # of a batch, counted in one frame of each pair; each takes some 120 bytes
 _DEFAULTS = TVL1()
 
 

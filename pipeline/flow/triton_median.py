@@ -8,7 +8,7 @@ own 5 others. All merging is Batcher's odd-even merge (1968).
 import triton
 import triton.language as tl
 
-from pipeline.flow.triton_state import FILTERED, offset_of_set, planes_of, running
+from pipeline.flow.triton_state import FILTERED, offset_of_set, planes_of, quiet_at
 
 
 @triton.jit
@@ -119,42 +119,43 @@ def _median_with_row(
     return _median_of_6_5(six, a, b, c, d, _pixel(image, y, x + 2, h, w))
 
 
-@triton.jit(do_not_specialize=["step"])
+@triton.jit(do_not_specialize=["block", "blocks", "tiles", "h", "w"])
 def median_5x5(
     state: tl.tensor,
     change: tl.tensor,
     begun: tl.tensor,
-    step: tl.tensor,
+    block: tl.tensor,
+    blocks: tl.tensor,
+    tiles: tl.tensor,
     h: tl.tensor,
     w: tl.tensor,
-    tiles: tl.tensor,
-    rows: tl.tensor,
     enough: tl.tensor,
-    tile_h: tl.constexpr,
-    tile_w: tl.constexpr,
-    slots: tl.constexpr,
+    depth: tl.constexpr,
+    pixels: tl.constexpr,
 ) -> None:
-    """Filters the flow of those pairs that still run; grid: tiles of row pairs, components, pairs.
+    """Filters the flow of those pairs that still run; grid: pixels of every second row, 2, pairs.
 
     Reads plane 0 or 1 of the valid set and writes plane 12 or 13. `tiles` is the length of a row of
-    `change`; the other arguments are those of `triton_iteration.iterate`.
+    `change`, `pixels` a program's share, a power of two; the other arguments are those of
+    `triton_iteration.iterate`.
     """
     pair, component = tl.program_id(2).to(tl.int64), tl.program_id(1)
     size = h * w
-    if not running(change, pair * rows + step, tiles, enough, slots):
+    part = (pair * (blocks + 1) + block) * depth * tiles
+    if tl.load(change + part) < 0:  # the pair has not run the block before
+        return
+    if quiet_at(change + part, tiles, enough, depth) != depth:
         return
     planes = planes_of(state, pair, size) + component * size
-    image = planes + offset_of_set(begun, pair, step, size)
-    across = tl.cdiv(w, tile_w)
-    y = 2 * (tl.program_id(0) // across * tile_h + tl.arange(0, tile_h)[:, None])
-    x = tl.program_id(0) % across * tile_w + tl.arange(0, tile_w)[None, :]
+    image = planes + offset_of_set(begun, pair, block, size)
+    i = tl.program_id(0) * pixels + tl.arange(0, pixels)
+    y, x = 2 * (i // w), i % w
     left = _merge_4(_column(image, y - 1, x - 2, h, w), _column(image, y - 1, x - 1, h, w))
     right = _merge_4(_column(image, y - 1, x + 1, h, w), _column(image, y - 1, x + 2, h, w))
     ten = _middle_10_of_8_8(left, right)
     six = _middle_6_of_10_4(ten, _column(image, y - 1, x, h, w))
     out = planes + FILTERED * size + y * w + x
-    inside = x < w
     upper = _median_with_row(six, image, y - 2, x, h, w)
-    tl.store(out, upper, mask=inside & (y < h))
+    tl.store(out, upper, mask=y < h)
     lower = _median_with_row(six, image, y + 3, x, h, w)
-    tl.store(out + w, lower, mask=inside & (y + 1 < h))
+    tl.store(out + w, lower, mask=y + 1 < h)

@@ -47,7 +47,7 @@ def _interpolated(
     return tl.fma(_along_row(plane, y + 3, x, h, w, wx), wy[3], total)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["h", "w"])
 def linearise(
     frames: tl.tensor,
     table: tl.tensor,
@@ -56,8 +56,7 @@ def linearise(
     data: tl.tensor,
     h: tl.tensor,
     w: tl.tensor,
-    tile_h: tl.constexpr,
-    tile_w: tl.constexpr,
+    pixels: tl.constexpr,
 ) -> None:
     """Warps the second frames back by the flow u0 and linearises their difference to the first.
 
@@ -65,18 +64,16 @@ def linearise(
         frames: I0 and I1, float32 (n, 2, h, w).
         table: `torch_warp.gradient_table` of I1, float32 (n, 3, h, w).
         state: float32 (n, 14, h, w), see `triton_state`; u0 is read from it.
-        begun: int32 (n): iterations of the level's earlier warps.
+        begun: int32 (n): blocks of the level's earlier warps.
         data: float32 (n, 3, h, w), written here: rho_c = I1(x + u0) - <grad I1(x + u0), u0> - I0,
             that gradient in x and in y.
         h: height.
         w: width.
-        tile_h: height of a tile, a power of two.
-        tile_w: width of a tile, a power of two.
+        pixels: of a program, a power of two.
     """
-    pair, tile, size = tl.program_id(1).to(tl.int64), tl.program_id(0), h * w
-    y = tile // tl.cdiv(w, tile_w) * tile_h + tl.arange(0, tile_h)[:, None]
-    x = tile % tl.cdiv(w, tile_w) * tile_w + tl.arange(0, tile_w)[None, :]
-    inside, i = (y < h) & (x < w), y * w + x
+    pair, size = tl.program_id(1).to(tl.int64), h * w
+    i = tl.program_id(0) * pixels + tl.arange(0, pixels)
+    y, x, inside = i // w, i % w, i < size
     flow = planes_of(state, pair, size) + offset_of_set(begun, pair, 0, size)
     u1 = tl.load(flow + i, mask=inside, other=0.0)
     u2 = tl.load(flow + size + i, mask=inside, other=0.0)
