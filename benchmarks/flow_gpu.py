@@ -1,4 +1,4 @@
-"""How fast is TV-L1 on this GPU, beside its memory's limit and Numba on all cores?
+"""How fast is TV-L1 on this GPU, beside its memory's limit and the CPU's cores?
 
     python -m benchmarks.flow_gpu [--size 224x224 340x256] [--pairs 256] [--cut 3x32 2x64]
 
@@ -89,7 +89,7 @@ def bandwidth(device: torch.device, rounds: int) -> float:
     return 8 * count / seconds({"": lambda: target.copy_(source)}, rounds, device)[""]
 
 
-def by_numba(pairs: np.ndarray, pool: ThreadPoolExecutor) -> list[np.ndarray]:
+def on_cpu(pairs: np.ndarray, pool: ThreadPoolExecutor) -> list[np.ndarray]:
     return list(pool.map(lambda pair: flow.tvl1(*pair), pairs))
 
 
@@ -97,9 +97,9 @@ def show_agreement(name: str, ours: np.ndarray, theirs: np.ndarray, true: np.nda
     difference = np.hypot(*(ours - theirs).swapaxes(0, 1))
     errors = [np.hypot(*(each - true).swapaxes(0, 1)).mean() for each in (ours, theirs)]
     print(
-        f"  {name:18} to numba: {difference.mean():.6f} px on average, "
+        f"  {name:18} to the CPU's: {difference.mean():.6f} px on average, "
         f"{(difference < 0.1).mean():.3%} < 0.1 px, {(difference == 0).mean():.3%} identical; "
-        f"to truth {errors[0]:.4f} px, numba {errors[1]:.4f} px"
+        f"to truth {errors[0]:.4f} px, the CPU's {errors[1]:.4f} px"
     )
 
 
@@ -116,8 +116,8 @@ def show(
     host, device = np.stack([wave.pair for wave in made]), torch.device(options.device)
     pairs: Tensor = torch.from_numpy(host).to(device)
     true = np.stack([wave.flow for wave in made])
-    works: dict[str, Work] = {"numba": partial(by_numba, host, pool)}
-    theirs = np.stack(by_numba(host, pool))
+    works: dict[str, Work] = {"CPU": partial(on_cpu, host, pool)}
+    theirs = np.stack(on_cpu(host, pool))
     for name, solve in solvers(device, options.cut).items():
         ours = batched_tvl1.tvl1_many(pairs, solve=solve).cpu().numpy()
         show_agreement(name, ours, theirs, true)
@@ -126,7 +126,7 @@ def show(
     taken = seconds(works, options.rounds, device)
     for name, time_taken in taken.items():
         line = f"  {name:28} {len(pairs) / time_taken:9.2f} pairs/s"
-        line += f"  x {taken['numba'] / time_taken:6.2f} numba" if "default" in name else ""
+        line += f"  x {taken['CPU'] / time_taken:6.2f} CPU" if "default" in name else ""
         if "30 a warp" in name:
             rate = len(pairs) * work_of_30_a_warp(to) / time_taken
             line += (

@@ -310,11 +310,11 @@ def test_without_opencv_one_is_told_what_to_install(monkeypatch: pytest.MonkeyPa
 def test_provenance_tells_implementations_opencv_versions_and_parameters_apart(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    known = [provenance("numba"), provenance("opencv"), provenance("fast")]
+    known = [provenance("numba"), provenance("opencv"), provenance("fast"), provenance("cuda")]
     known.append(provenance("numba", TVL1(warps=2)))
     monkeypatch.setattr(cv2, "__version__", "4.13.0")
     known.append(provenance("opencv"))
-    assert len({json.dumps(each, sort_keys=True) for each in known}) == 5
+    assert len({json.dumps(each, sort_keys=True) for each in known}) == 6
 
 
 def test_what_gives_the_same_flow_has_the_same_provenance() -> None:

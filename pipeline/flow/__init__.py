@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 from functools import lru_cache
-from importlib.util import find_spec
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +17,6 @@ __all__ += [
     "to_code",
     "tvl1",
     "usable",
-    "usable_for_many",
 ]
 
 Implementation = Literal["auto", "native", "fast", "numba", "cuda", "opencv"]
@@ -44,19 +42,6 @@ def usable(implementation: Implementation) -> Implementation:
         print(f"flow: continuing with 'numba', the same flow; {fault}", flush=True)
         return "numba"
     return "native"
-
-
-def usable_for_many(implementation: Implementation) -> Implementation:
-    """The same for the pairs of many videos, for which "auto" is "cuda" where there is a GPU.
-
-    That, too, gives the flow of "numba".
-    """
-    if implementation == "auto" and find_spec("triton") is not None:
-        import torch
-
-        if torch.cuda.is_available():
-            return "cuda"
-    return usable(implementation)
 
 
 def tvl1(
@@ -147,8 +132,8 @@ def provenance(
         from pipeline.flow import opencv_reference
 
         variant, version = "opencv", opencv_reference.version()
-    if implementation == "fast":
-        variant = f"{VARIANT}-fast"
+    if implementation in ("fast", "cuda"):
+        variant = f"{VARIANT}-{implementation}"
     return {"variant": variant, "version": version, "parameters": asdict(parameters)}
 
 

@@ -86,7 +86,7 @@ def main() -> None:
     if idle:
         per_video.publish_nothing("flow", domain, paths.flow(domain), idle)
         return
-    used = flow.usable_for_many(p.flow.implementation)
+    used = flow.usable(p.flow.implementation)
     print(f"flow {domain}: TV-L1 by {used}")
     extractor = FlowExtractor(used, p.flow.bound)
     made = shards.opened(paths.frames(domain)).fingerprints
