@@ -201,11 +201,12 @@ def show_cpu(setting: Setting, clips: int, rounds: int) -> None:
             megabytes = pool.submit(peak, setting, form, clips).result()
         print(f"  peak memory, 1 thread: {form:5} {megabytes:6.0f} MB", flush=True)
     codes, operations = setting.codes(clips), setting.operations()
-    runs = {form: work(setting, form, codes) for form in FORMS}
-    error = relative_error(runs["ours"](), runs["plain"]())
-    print(f"  relative error of ours to plain: {error:.1e}")
     for threads in sorted({1, multiprocessing.cpu_count()}):
         torch.set_num_threads(threads)
+        # made anew: the layout of packed weights follows from the number of threads
+        runs = {form: work(setting, form, codes) for form in FORMS}
+        error = relative_error(runs["ours"](), runs["plain"]())
+        print(f"  relative error of ours to plain: {error:.1e}")
         show_times(runs, rounds, clips, operations, threads)
 
 
