@@ -122,7 +122,8 @@ def provenance(
 ) -> dict[str, Any]:
     """What decides the flow of given frames, for JSON and for fingerprints.
 
-    It is the same for "native", "numba" and "auto", whose flow is the same.
+    It is the same for "native", "numba" and "auto", whose flow is the same; "fast" and "cuda" round
+    otherwise and are variants of their own.
 
     Raises:
         UserError: implementation is "opencv", and this OpenCV has no TV-L1.
