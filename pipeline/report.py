@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment
 from markupsafe import Markup
 
-from pipeline import html, plots
+from pipeline import html, plots, reliability
 from pipeline.doubts import Doubt, Row, Rows, mistakes, unsure
 from pipeline.glossary import entry, glossary
 
@@ -59,6 +59,8 @@ def figures(results: Results) -> dict[str, str]:
             pairs = [(row["actual"], row[model]) for row in results.confusion]
             name = f"confusion_{model}"
             drawn[name] = plots.confusion(name, _title(model), pairs, results.classes)
+        old, new = (reliability.bins(_sureness(results, model)) for model in MODELS)
+        drawn["reliability"] = reliability.reliability("reliability", "Reliability", old, new)
     title = "Accuracy by class" if results.labelled else "Share of the videos predicted as"
     drawn["classes"] = plots.class_bars("classes", title, _by_class(results))
     for model in MODELS:
@@ -120,6 +122,15 @@ def _gains(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, flo
     """What adaptation added to each seed's accuracy; empty without labels."""
     old = before.get("seeds", {})
     return {seed: value - old[seed] for seed, value in after.get("seeds", {}).items()}
+
+
+def _sureness(results: Results, model: str) -> list[tuple[float, bool]]:
+    """Confidence and whether it is right, of each labelled test video with each seed."""
+    return [
+        (float(row[f"{model}_confidence"]), row[model] == row["label"])
+        for row in results.test
+        if row["label"] in results.classes
+    ]
 
 
 def _by_class(results: Results) -> dict[str, tuple[float, float]]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import html, plots
+from pipeline import drawing, html, plots
 
 HOSTILE = ["<script>alert(1)</script>", "$\\frac{x}{$", "\"&' url(#p)", "跑步", "_hidden", "a\x00b"]
 
@@ -46,7 +46,7 @@ DRAWERS = [draw_accuracies, draw_bars, draw_confusion, draw_curve, draw_embeddin
 
 
 def elements(svg: str, tag: str) -> list[ElementTree.Element]:
-    return list(ElementTree.fromstring(svg).iter(f"{{{plots.SVG}}}{tag}"))
+    return list(ElementTree.fromstring(svg).iter(f"{{{drawing.SVG}}}{tag}"))
 
 
 def texts(svg: str) -> list[str]:
@@ -80,7 +80,7 @@ def test_a_figure_is_an_image_that_says_what_it_shows(draw: Callable[[list[str]]
 def test_ink_follows_the_page(draw: Callable[[list[str]], str]) -> None:
     svg = simple(draw)
     assert "currentColor" in svg
-    assert svg.count(plots.INK) == 1  # on the root, for where no page says otherwise
+    assert svg.count(drawing.INK) == 1  # on the root, for where no page says otherwise
     assert not elements(svg, "style")  # it would style the whole page
 
 
@@ -96,7 +96,7 @@ def test_every_reference_has_its_target_within_the_figure(
         for value in values
         if (match := re.fullmatch(r"url\(#(.*)\)|#((?![0-9a-f]{6}$).*)", value))
     } - {None}
-    links = {element.get(f"{{{plots.XLINK}}}href", "#")[1:] for element in root.iter()} - {""}
+    links = {element.get(f"{{{drawing.XLINK}}}href", "#")[1:] for element in root.iter()} - {""}
     assert len(ids) == len(set(ids))
     assert used | links <= set(ids)
 
@@ -153,7 +153,7 @@ def test_a_confusion_cell_shows_its_count_and_its_share_of_the_row() -> None:
     assert "5 of 6 predictions on the diagonal" in svg
     assert [text for text in texts(svg) if text.isdigit()] == ["3", "1", "2"]
     styles = [element.get("style", "") for element in elements(svg, "path")]
-    cells = [style for style in styles if style.startswith(f"fill: {plots.AFTER}")]
+    cells = [style for style in styles if style.startswith(f"fill: {drawing.AFTER}")]
     opacities = [float(re.findall(r"opacity: ([\d.]+)", style)[0]) for style in cells]
     assert opacities == pytest.approx([0.85 * 0.75, 0.85 * 0.25, 0.85])
 
@@ -174,7 +174,9 @@ def test_classes_differ_in_colour_or_shape_and_those_beyond_are_others() -> None
     named = [text for text in texts(svg) if text in classes]
     assert named == classes[:42]
     assert "other" in texts(svg)
-    marks = {(use.get(f"{{{plots.XLINK}}}href"), use.get("style")) for use in elements(svg, "use")}
+    marks = {
+        (use.get(f"{{{drawing.XLINK}}}href"), use.get("style")) for use in elements(svg, "use")
+    }
     assert len(marks) == 43
 
 

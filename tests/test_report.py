@@ -116,6 +116,8 @@ def scores(classes: list[str], videos: int, seeds: int, labelled: bool) -> dict[
             "accuracy_high": accuracy + 0.1,
             "mean_class_accuracy": 0.5,
             "calibration_error": 0.05,
+            "temperature": 1.25,
+            "calibrated_error": 0.025,
             "seeds": {str(seed): accuracy for seed in range(seeds)},
             "per_class": dict.fromkeys(classes, accuracy),
         }
@@ -155,7 +157,12 @@ def read(results: Results) -> Reader:
 
 def told(results: Results) -> str:
     """The page's text, with nothing drawn."""
-    names = ["accuracy", "classes", *(f"confusion_{model}" for model in report.MODELS)]
+    names = [
+        "accuracy",
+        "reliability",
+        "classes",
+        *(f"confusion_{model}" for model in report.MODELS),
+    ]
     return Reader(report.page(results, dict.fromkeys(names, ""))).text
 
 
@@ -414,7 +421,7 @@ def test_the_stage_writes_the_same_bytes_whatever_pythons_hash_seed(
     monkeypatch.chdir(here)
     stage.main()
     assert hashes(here) == hashes(there)
-    assert len(hashes(here)) == 13
+    assert len(hashes(here)) == 14
 
 
 def test_figures_of_an_earlier_run_do_not_stay(
