@@ -50,9 +50,11 @@ class ModelCard:
         for part in (self.features, self.training):
             if not isinstance(part, Mapping) or not _shallow(part):
                 raise ValueError("features or training that are no table, or a bottomless one")
-        told = self.training.get("pretrain", {"source": "", "test_accuracy": {}})
-        if not isinstance(told["source"], str) or not all(
-            isinstance(accuracy, float) for accuracy in told["test_accuracy"].values()
+        told = self.training.get("pretrain", {})
+        accuracies = told.get("test_accuracy", {}).values()
+        if (
+            not all(isinstance(a, float) for a in accuracies)
+            or type(told.get("source", "")) is not str
         ):
             raise ValueError("training.pretrain of another form")
 

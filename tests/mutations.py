@@ -105,7 +105,7 @@ def _exchange(rng: random.Random, content: bytes, pool: Sequence[bytes]) -> byte
     there = [word for word in pool if word and word in content]
     if not there:
         return _insert(rng, content, pool)
-    return content.replace(rng.choice(there), rng.choice(pool), rng.choice((1, -1)))
+    return content.replace(rng.choice(there), rng.choice(pool), rng.choice((1, 1, 50)))
 
 
 _OPERATIONS: tuple[Operation, ...] = (
