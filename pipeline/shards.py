@@ -112,7 +112,8 @@ def _undamaged(path: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as fault:
-        raise UserError(f"{path}: damaged shard ({fault}); delete it, run `dvc repro`") from None
+        wrong = " ".join(str(fault).split())[:200]
+        raise UserError(f"{path}: damaged shard ({wrong}); delete it, run `dvc repro`") from None
 
 
 def opened(folder: Path) -> Shards:

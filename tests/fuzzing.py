@@ -1,7 +1,7 @@
 """Gives hostile files to the readers of `hostile_readers`, in a process that may die.
 
     python tests/fuzzing.py FIRST STOP DONE READER ...    these mutants of each reader's samples
-    python tests/fuzzing.py crafted - DONE READER ...     what `hostile_crafted` made for it
+    python tests/fuzzing.py crafted N DONE READER ...     what `hostile_crafted` made, N mutants
 
 What a reader may do: succeed (with a mutant), or raise UserError. Held against it is any other
 exception, death, more than `SECONDS` or `MEGABYTES`, and, whatever it answers, a program started, a
@@ -64,9 +64,9 @@ def fuzz(readers: Sequence[str], count: int, first: int = 0) -> dict[str, Findin
     return _findings([str(first), str(first + count)], readers)
 
 
-def craft(readers: Sequence[str]) -> dict[str, Findings]:
-    """Gives each reader what was made for it."""
-    return _findings(["crafted", "-"], readers)
+def craft(readers: Sequence[str], mutants: int = 0) -> dict[str, Findings]:
+    """Gives each reader what was made for it, and some mutants."""
+    return _findings(["crafted", str(mutants)], readers)
 
 
 def _findings(which: list[str], readers: Sequence[str]) -> dict[str, Findings]:
@@ -165,11 +165,11 @@ def _files(reader: str, folder: Path, which: Sequence[str]) -> Iterator[tuple[st
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(samples[0])
     READERS[reader].read(folder)  # a whole file
-    if which[0] == "crafted":
-        yield from CRAFTED[reader](folder).items()
-    else:
-        for number in range(int(which[0]), int(which[1])):
-            yield str(number), mutant(samples, words, number)
+    first, stop = which
+    if first == "crafted":
+        yield from CRAFTED.get(reader, lambda folder: {})(folder).items()
+    for number in range(0 if first == "crafted" else int(first), int(stop)):
+        yield str(number), mutant(samples, words, number)
 
 
 def main(first: str, stop: str, done: str, *readers: str) -> None:

@@ -3,33 +3,24 @@
 from functools import cache
 
 import pytest
-from fuzzing import Findings, craft, fuzz
-from hostile_crafted import CRAFTED
+from fuzzing import Findings, craft
 from hostile_readers import READERS
 
-MUTANTS = 8  # of each reader
+MUTANTS = 3  # of each reader, beside what was made for it
 
 
 @cache
-def crafted() -> dict[str, Findings]:
-    return craft(list(CRAFTED))
-
-
-@cache
-def mutants() -> dict[str, Findings]:
-    return fuzz(list(READERS), MUTANTS)
-
-
-@pytest.mark.parametrize("reader", CRAFTED)
-def test_what_was_made_to_do_harm_is_refused_and_does_none(reader: str) -> None:
-    findings = crafted()[reader]
-    assert not findings.held_against, findings
-    assert findings.read == []
-    assert findings.refused
+def findings() -> dict[str, Findings]:
+    return craft(list(READERS), MUTANTS)
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_a_broken_file_is_refused_in_plain_words_or_read(reader: str) -> None:
-    findings = mutants()[reader]
-    assert not findings.held_against, findings
-    assert len(findings.read) + len(findings.refused) == MUTANTS
+def test_a_hostile_file_is_refused_in_plain_words_and_does_no_harm(reader: str) -> None:
+    found = findings()[reader]
+    assert not found.held_against, found
+    assert len(found.read) + len(found.refused) >= MUTANTS
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_only_what_was_broken_by_chance_may_still_be_read(reader: str) -> None:
+    assert set(findings()[reader].read) <= set(map(str, range(MUTANTS)))
