@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: setup repro test benchmark paper profile
+.PHONY: setup repro test benchmark paper profile docs
 
 repro: setup
 	dvc repro
@@ -39,3 +39,9 @@ $(VENV)/.complete: requirements.txt
 	    $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) -r requirements.txt \
 	|| $(VENV)/bin/pip install -r requirements.txt
 	touch $@
+
+# The documentation as a site, in site/.
+docs: setup
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python -r requirements-docs.txt \
+	|| $(VENV)/bin/pip install --quiet -r requirements-docs.txt
+	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet

@@ -30,10 +30,10 @@ from benchmarks import limits, plain_extraction
 from benchmarks.clock import Clock
 from pipeline import backbones, clips, engine, flow, params, stages
 from pipeline.decoding import VideoDecoder
+from pipeline.feature_extraction import Extract
 from pipeline.flow_extraction import FlowExtractor
 from pipeline.index import Video
 from pipeline.per_video import Job
-from pipeline.stages.features import Extract
 from pipeline.video import Resize
 from pipeline.video_clips import Streamed
 

@@ -19,9 +19,9 @@ from benchmarks.clock import STREAM, Clock
 from pipeline import atomic, extraction, flow, index, params, paths, stages, store, tables
 from pipeline.decoding import VideoDecoder
 from pipeline.errors import UserError
+from pipeline.feature_extraction import Extract
 from pipeline.flow_extraction import FlowExtractor
 from pipeline.per_video import Job
-from pipeline.stages.features import Extract
 from pipeline.video_clips import Streamed
 
 FILE = paths.RESULTS / "profile.csv"

@@ -21,10 +21,10 @@ import numpy as np
 from benchmarks.extraction import peak
 from pipeline import engine, extraction, flow, params, paths, stages, store
 from pipeline.decoding import VideoDecoder
+from pipeline.feature_extraction import Extract
 from pipeline.flow_extraction import FlowExtractor
 from pipeline.index import Video
 from pipeline.per_video import by_processes, staged
-from pipeline.stages.features import Extract
 from pipeline.video_clips import Streamed
 
 FRAMES, WIDTH, HEIGHT = 25, 160, 120

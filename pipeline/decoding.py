@@ -8,7 +8,7 @@ from pipeline import clips, index, params, video
 from pipeline.fingerprint import fingerprint
 
 # raise one when the frames of an unchanged video change
-VERSIONS: dict[video.Resize, int] = {"squash": 1, "crop": 2}
+VERSIONS: dict[video.Resize, int] = {"squash": 2, "crop": 3}
 
 
 @dataclass(frozen=True)

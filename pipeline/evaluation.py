@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline import metrics
+from pipeline import calibration, metrics
 
 LAST_EPOCHS = 9  # averaged for EPIC-Kitchens (Munro & Damen, CVPR 2020)
 Numbers = dict[str, float | int | None]
@@ -52,6 +52,17 @@ class Predictions:
             "accuracy_high": high,
             "mean_class_accuracy": _mean([metrics.mean_class_accuracy(c) for c in confusions]),
             "calibration_error": _mean(calibration),
+        }
+
+    def calibrated(self, labels: Tensor) -> Numbers:
+        """The temperature of the seeds together, and the error that it leaves on held-out halves.
+
+        `pipeline.predict` divides logits by it.
+        """
+        logits = torch.stack(list(self.logits.values()))
+        return {
+            "temperature": calibration.fitted_temperature(logits, labels),
+            "calibrated_error": calibration.held_out_error(logits, labels),
         }
 
     def confusion(self, seed: int, labels: Tensor) -> Tensor:

@@ -22,6 +22,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from pipeline.html import printable
+
 INK, PAPER = "#1b1f24", "#ffffff"
 BEFORE, AFTER = "#8a8f98", "#0072b2"  # source-only, adapted
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -73,12 +75,6 @@ class Point(NamedTuple):
     x: float
     y: float
     label: str | None
-
-
-def printable(text: str) -> str:
-    """The text with a replacement sign for what has no picture: control signs, odd directions."""
-    joiners = "\u200c\u200d"  # Persian, Hindi and others write with them
-    return "".join(sign if sign.isprintable() or sign in joiners else "\ufffd" for sign in text)
 
 
 def shortened(name: str, longest: int = LONGEST) -> str:

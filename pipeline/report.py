@@ -3,18 +3,16 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
-from pipeline import plots
+from pipeline import html, plots
 from pipeline.doubts import Doubt, Row, Rows, mistakes, unsure
 from pipeline.glossary import entry, glossary
 
 MODELS = ("source_only", "adapted")
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
@@ -102,15 +100,7 @@ def page(results: Results, drawn: Mapping[str, str]) -> str:
 
 
 def _environment() -> Environment:
-    """Templates whose values are escaped; a value that is missing is an error."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
-    )
+    environment = html.environment()
     environment.filters |= {"percent": _percent, "points": _points_of, "score": _score}
     environment.globals |= {"entry": entry, "models": MODELS}
     return environment
@@ -211,12 +201,6 @@ def _glossary(results: Results) -> list[str]:
 
 def _title(model: str) -> str:
     return {"source_only": "Before: source-only", "adapted": "After: adapted"}[model]
-
-
-def _shown(value: Any) -> Any:
-    """Text as it may stand on the page; autoescape does the rest."""
-    plain = isinstance(value, str) and not isinstance(value, Markup)
-    return plots.printable(value) if plain else value
 
 
 def _percent(share: float) -> str:

@@ -2,8 +2,9 @@
 
 Which frames are wanted depends on how many there are, and headers lie. So a video is decoded once,
 for the frames that its header promises, while what can really be shown is counted; only where the
-header lied it is decoded again. No frame but the wanted ones is held, so a three-hour file needs no
-more memory.
+header lied it is decoded again. Where few frames of a long video are wanted, its packets are
+counted, and only what leads to these frames is decoded. No frame but the wanted ones is held, so a
+three-hour file needs no more memory.
 """
 
 import resource
@@ -18,7 +19,7 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from pipeline import video_file
+from pipeline import seeking, video_file
 from pipeline.errors import VideoError
 from pipeline.video_file import Section, Summary
 
@@ -69,7 +70,7 @@ def sample(section: Section, choose: Choose, *, size: int, resize: Resize) -> Sa
     Raises VideoError: unreadable, no video stream, fewer than 2 frames, or too much of what the
     file promises is damaged or missing (a truncated file).
     """
-    sampled = _decoded(section, choose, size, resize)
+    sampled = _sought(section, choose, size, resize) or _decoded(section, choose, size, resize)
     numbers = choose(sampled.summary.frames)
     if numbers != sampled.numbers:  # there are more or fewer frames than the file promised
         sampled = _decoded(section, lambda _: numbers, size, resize)
@@ -93,6 +94,28 @@ def _decoded(section: Section, choose: Choose, size: int, resize: Resize) -> Sam
         summary = Summary(count, reader.damaged + reader.refused, reader.fps)
     frames = np.stack(found) if found else np.empty((0, size, size, 3), np.uint8)
     return Sampled(frames, numbers, summary)
+
+
+def _sought(section: Section, choose: Choose, size: int, resize: Resize) -> Sampled | None:
+    """Decodes only the stretches that lead to the frames; None if that does not pay or not work."""
+    with _bounded_memory(MEMORY), video_file.opened(section) as reader:
+        likely = reader.likely_frames()
+        if likely < max(seeking.LONG, len(choose(max(2, likely))) * seeking.WORTH):
+            return None
+        timeline = reader.timeline()
+        if timeline is None or len(timeline.shown) < seeking.LONG:
+            return None
+        numbers, resized = choose(len(timeline.shown)), _Resizer(size, resize)
+        parts = seeking.stretches(timeline, numbers)
+        if parts is None:
+            return None
+        with _bounded_memory(MEMORY + len(numbers) * _ROOM * size**2):
+            frames = (frame for part in parts for frame in reader.sought(part))
+            found = [_upright(resized(frame), frame) for frame in frames]
+        if len(found) < len(numbers):
+            return None
+        video_file.require_whole(reader, len(timeline.shown))
+        return Sampled(np.stack(found), numbers, Summary(len(timeline.shown), 0, reader.fps))
 
 
 def _packets(section: Section) -> int:

@@ -3,6 +3,7 @@
 Whether a file can be used is decided here, since headers lie.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import av
 from av.stream import Disposition
 
 from pipeline.errors import VideoError
+from pipeline.seeking import Stretch, Timeline
 
 TOLERATED_DAMAGE = 0.05  # share of a video's frames that may be missing or damaged
 _SEEKABLE = ("mov", "matroska")  # containers whose index leads to the right frame
@@ -64,6 +66,14 @@ class Reader:
         """The average frame rate, or FFmpeg's guess, or 25."""
         return float(self.stream.average_rate or self.stream.guessed_rate or 25)
 
+    @property
+    def _seekable(self) -> bool:
+        return any(name in self.container.format.name for name in _SEEKABLE)
+
+    @property
+    def _whole(self) -> bool:
+        return self.start == 0 and self.stop is None
+
     def __iter__(self) -> Iterator[av.VideoFrame]:
         self._approach()
         for frame in self._decoded():
@@ -77,7 +87,7 @@ class Reader:
     def _approach(self) -> None:
         """Goes to a key frame before the section, if the container can be trusted to find it."""
         early = self.start - 1 - 16 / self.fps  # room for frames that are shown in another order
-        if early <= 0 or not any(name in self.container.format.name for name in _SEEKABLE):
+        if early <= 0 or not self._seekable:
             return
         try:
             stamp = self._origin + int(early / self.stream.time_base)
@@ -122,8 +132,45 @@ class Reader:
     def promised_frames(self) -> int:
         """Frames of the section as far as the file says, 0 where it does not."""
         # headers of AVI say too much: those of HMDB51 are 4 to 8 frames off
-        known = self.start == 0 and self.stop is None and not self._counted
-        return self.stream.frames if known else 0
+        return self.stream.frames if self._whole and not self._counted else 0
+
+    def likely_frames(self) -> int:
+        """About how many frames there are, 0 if it is no whole file that one can seek in."""
+        if not self._whole or not self._seekable:
+            return 0
+        return self.stream.frames or round((self.promised_end() or 0) * self.fps)
+
+    def timeline(self) -> Timeline | None:
+        """When the frames of a whole file are shown, or None if its packets do not say so."""
+        stamps, keys = list[int](), list[int]()
+        try:
+            for packet in self.container.demux(self.stream):
+                if packet.size == 0 or packet.is_discard:
+                    continue
+                if packet.pts is None or packet.is_corrupt:
+                    return None
+                self._time(packet)
+                stamps.append(packet.pts)
+                keys += [packet.pts] if packet.is_keyframe else []
+        except _BROKEN:
+            return None
+        alike = len(set(stamps)) < len(stamps)
+        return None if alike else Timeline(sorted(stamps), sorted(keys))
+
+    def sought(self, stretch: Stretch) -> Iterator[av.VideoFrame]:
+        """The wanted frames of a stretch; fewer, if what it shows is not what its packets said."""
+        wanted, due = set(stretch.wanted), deque(stretch.stamps)
+        with suppress(*_BROKEN):
+            self.container.seek(due[0], stream=self.stream)
+            for frame in self._decoded():
+                if frame.pts is not None and frame.pts < stretch.stamps[0]:
+                    continue  # shown before the key frame and stored behind it
+                if frame.pts != due.popleft() or frame.is_corrupt or self.refused:
+                    return
+                if frame.pts in wanted:
+                    yield frame
+                if not due:
+                    return
 
     def packets(self) -> int:
         """Packets of the section, most often as many as it has frames; decodes nothing."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import plots
+from pipeline import html, plots
 
 HOSTILE = ["<script>alert(1)</script>", "$\\frac{x}{$", "\"&' url(#p)", "跑步", "_hidden", "a\x00b"]
 
@@ -129,12 +129,12 @@ def test_a_name_that_fits_stays_and_a_longer_one_loses_its_middle() -> None:
 def test_a_shortened_name_prints_and_fits_its_columns(name: str) -> None:
     short = plots.shortened(name)
     assert plots._columns(short) <= plots.LONGEST
-    assert plots.printable(short) == short
+    assert html.printable(short) == short
 
 
 def test_signs_without_a_picture_are_replaced_and_joiners_stay() -> None:
-    assert plots.printable("a\tb\u202ec\ud800") == "a\ufffdb\ufffdc\ufffd"
-    assert plots.printable("می\u200cخواهم") == "می\u200cخواهم"
+    assert html.printable("a\tb\u202ec\ud800") == "a\ufffdb\ufffdc\ufffd"
+    assert html.printable("می\u200cخواهم") == "می\u200cخواهم"
 
 
 def test_a_curve_is_told_by_its_mean_over_the_seeds() -> None:

@@ -356,7 +356,8 @@ def test_a_class_without_a_test_video_has_no_rate() -> None:
 def test_every_score_that_is_measured_has_plain_words() -> None:
     logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
     predictions, labels = Predictions({0: logits, 1: -logits}), torch.arange(6) % 3
-    measured = {**predictions.labelled(labels), **predictions.label_free()}
+    measured = predictions.labelled(labels) | predictions.label_free()
+    measured |= predictions.calibrated(labels)
     measured |= over_epochs({0: torch.zeros(2, 6, dtype=torch.int16)}, labels)
     del measured["accuracy_high"]  # told with accuracy_low
     log = AdaptationLog("remedy")

@@ -79,21 +79,22 @@ def by_stages(source: Streamed, folder: Path, key: str) -> Published:
     """What stages `decode` and `flow` publish of one video."""
     todo = job(key)
     decode = Decode(source.decoder)
-    publish(
-        folder / "frames", key, decode(todo), source.decoder.fingerprint(todo.video), decode.decoder
-    )
+    fingerprint = source.decoder.fingerprint(todo.video)
+    publish(folder / "frames", key, decode(todo), fingerprint, decode.decoder.provenance())
     made = shards.opened(folder / "frames").fingerprints[key]
     flow = Flow(folder / "frames", source.flow)
-    publish(folder / "flow", key, flow(todo), source.flow.fingerprint(made), flow.extractor)
+    # what computed the flow is told there, and shapes no feature
+    provenance = flow.extractor.provenance() | {"implementation": "numba"}
+    publish(folder / "flow", key, flow(todo), source.flow.fingerprint(made), provenance)
     return Published(folder / "frames", folder / "flow")
 
 
 def publish(
-    folder: Path, key: str, content: bytes, fingerprint: str, made_by: VideoDecoder | FlowExtractor
+    folder: Path, key: str, content: bytes, fingerprint: str, provenance: dict[str, Any]
 ) -> None:
     path = folder.with_suffix(".mkv")
     path.write_bytes(content)
-    shards.publish(folder, {key: (fingerprint, path)}, provenance=made_by.provenance())
+    shards.publish(folder, {key: (fingerprint, path)}, provenance=provenance)
 
 
 @pytest.mark.parametrize("resize", ["squash", "crop"])

@@ -138,6 +138,23 @@ def provenance(
     return {"variant": variant, "version": version, "parameters": asdict(parameters)}
 
 
+def implementation_of(variant: str) -> Implementation:
+    """The implementation whose flow is of this variant, see `provenance`.
+
+    Raises:
+        ValueError: No implementation here gives such a flow.
+    """
+    known: dict[str, Implementation] = {
+        VARIANT: "auto",
+        f"{VARIANT}-fast": "fast",
+        f"{VARIANT}-cuda": "cuda",
+        "opencv": "opencv",
+    }
+    if variant not in known:
+        raise ValueError(f"flow variant {variant!r}; known: {', '.join(known)}")
+    return known[variant]
+
+
 def to_code(flow: np.ndarray, bound: float) -> np.ndarray:
     """Codes flow in 8 bits: round(255 (v + bound) / (2 bound)), v clipped to +-bound.
 

@@ -51,7 +51,7 @@ def measure(
         result[name] = {"label_free": every.only([at[video.key] for video in test]).label_free()}
         if known.keys:
             on_known = every.only([at[key] for key in known.keys])
-            result[name] |= on_known.labelled(known.numbers)
+            result[name] |= on_known.labelled(known.numbers) | on_known.calibrated(known.numbers)
             result[name]["seeds"] = on_known.accuracies(known.numbers)
             result[name]["per_class"] = on_known.per_class(known.numbers, classes)
     return result
