@@ -4,8 +4,8 @@ import pytest
 from fuzzing import fuzz
 from hostile_readers import READERS
 
-MUTANTS = 3000
-SLOW = {"weights": 300, "checkpoint": 1000, "model": 1000, "card": 1000}  # MB of weights, networks
+MUTANTS = 1000
+SLOW = {"weights": 150, "checkpoint": 300, "model": 300, "card": 300}  # megabytes, networks
 
 
 @pytest.mark.parametrize("reader", READERS)
