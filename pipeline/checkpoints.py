@@ -1,7 +1,7 @@
 """Trained models on disk: a safetensors file a seed, a card that says what they expect, a log."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
@@ -37,6 +37,27 @@ class ModelCard:
         """An untrained network of this shape."""
         raise NotImplementedError
 
+    def require_plausible(self) -> None:
+        """Raises ValueError for what no network has: cards come from others, too."""
+        if not all(isinstance(name, str) for name in self.classes):
+            raise ValueError("classes that are no texts")
+        if "\r" in "".join(self.classes).encode().decode():
+            raise ValueError("a carriage return in the name of a class")
+        if not (_is_count(self.dim, 2**16) and _is_count(self.layers, 2**10)):
+            raise ValueError(f"dim {self.dim!r}, layers {self.layers!r}")
+        if type(self.dropout) not in (int, float) or not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout {self.dropout!r}")
+        for part in (self.features, self.training):
+            if not isinstance(part, Mapping) or not _shallow(part):
+                raise ValueError("features or training that are no table, or a bottomless one")
+        told = self.training.get("pretrain", {})
+        accuracies = told.get("test_accuracy", {}).values()
+        if (
+            not all(isinstance(a, float) for a in accuracies)
+            or type(told.get("source", "")) is not str
+        ):
+            raise ValueError("training.pretrain of another form")
+
     def trained(self, stage: str, **how: Any) -> Self:
         """The card of a model of this shape, with what `stage` did to it."""
         return replace(self, training={**self.training, stage: how})
@@ -68,6 +89,18 @@ class Card(ModelCard):
 
 
 AnyCard = TypeVar("AnyCard", bound=ModelCard)
+
+
+def _is_count(value: object, most: int) -> bool:
+    return type(value) is int and 0 < value <= most
+
+
+def _shallow(value: object, levels: int = 16) -> bool:
+    """Whether values of values end after so many levels."""
+    parts: Iterable[object] = value if isinstance(value, list) else ()
+    if isinstance(value, Mapping):
+        parts = value.values()
+    return levels > 0 and all(_shallow(part, levels - 1) for part in parts)
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -111,21 +144,29 @@ def load_as(kind: type[AnyCard], folder: Path) -> tuple[AnyCard, dict[int, nn.Mo
     try:
         content = json.loads((folder / "card.json").read_text(encoding="utf-8"))
         seeds = content.pop("seeds")
+        # file names are made of them
+        if len({*seeds}) < len(seeds) or not all(_is_count(seed + 1, 2**32) for seed in seeds):
+            raise ValueError(f"seeds {seeds!r:.99}")
         card = kind(**{**content, "classes": tuple(content["classes"])})
+        card.require_plausible()
     except FileNotFoundError:
         raise UserError(
             f"{folder}: no model there; `dvc repro` makes it, `dvc pull` fetches it"
         ) from None
-    except (AttributeError, KeyError, TypeError, ValueError) as fault:
+    except (AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError) as fault:
         raise UserError(f"{folder}/card.json: not a model card of this version ({fault})") from None
     return card, {seed: _load_one(folder / f"seed-{seed}.safetensors", card) for seed in seeds}
 
 
 def _load_one(path: Path, card: ModelCard) -> nn.Module:
-    model = card.new_network(seed=0)
     try:
-        model.load_state_dict(safetensors.torch.load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as fault:
+        weights = safetensors.torch.load_file(path)
+        held = sum(part.numel() for part in weights.values())
+        if card.layers * card.dim**2 > held:  # a network of the card's size could fill the memory
+            raise RuntimeError(f"{held} numbers for {card.layers} layers of width {card.dim}")
+        model = card.new_network(seed=0)
+        model.load_state_dict(weights)
+    except (KeyError, OSError, SafetensorError, RuntimeError, ValueError) as fault:
         wrong = " ".join(str(fault).split())
         raise UserError(f"{path}: does not fit its card.json ({wrong}); fetch both again") from None
     return model.eval()

@@ -12,6 +12,7 @@ import numpy as np
 import safetensors.numpy
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from pipeline import backbones
@@ -164,13 +165,18 @@ def entry(cut: VideoClips, rgb: NDArray[np.float32], flow: NDArray[np.float32]) 
 
 
 def read_entry(fingerprint: str, content: bytes) -> VideoFeatures:
-    """The inverse of `entry`."""
-    arrays = safetensors.numpy.load(content)
-    return VideoFeatures(
-        fingerprint=fingerprint,
-        rgb=arrays["rgb"],
-        flow=arrays["flow"],
-        frames=arrays["frames"],
-        n_frames=int(arrays["n_frames"][0]),
-        fps=float(arrays["fps"][0]),
-    )
+    """The inverse of `entry`. Raises UserError: damaged, or not of `entry`."""
+    try:
+        arrays = safetensors.numpy.load(content)
+        rgb, flow, frames = (arrays[name] for name in ("rgb", "flow", "frames"))
+        if {rgb.dtype, flow.dtype} != {np.dtype(np.float32)} or frames.dtype != np.int32:
+            raise ValueError(f"types {rgb.dtype}, {flow.dtype}, {frames.dtype}")
+        if rgb.shape != flow.shape or (rgb.ndim, frames.ndim) != (3, 3):
+            raise ValueError(f"shapes {rgb.shape}, {flow.shape}, {frames.shape}")
+        n_frames, fps = int(arrays["n_frames"][0]), float(arrays["fps"][0])
+        return VideoFeatures(fingerprint, rgb, flow, frames, n_frames, fps)
+    except (LookupError, OverflowError, SafetensorError, TypeError, ValueError) as fault:
+        raise UserError(
+            f"features of a video in the staging store are damaged ({fault}); "
+            f"delete .staging/features/*/{fingerprint}, run `dvc repro`"
+        ) from None

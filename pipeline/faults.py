@@ -1,6 +1,7 @@
 """What pydantic finds wrong with a file's content, in lines that its author can act on."""
 
 import difflib
+import reprlib
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,6 +12,8 @@ _PLAIN = {  # pydantic's words for some faults are Python's, not YAML's
     "model_type": "should be keys and values",
     "tuple_type": "should be a list",
 }
+_SHORT = reprlib.Repr()  # what came may be the whole file
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
 
 
 def lines(path: Path, form: type[BaseModel], fault: ValidationError) -> list[str]:
@@ -44,7 +47,7 @@ def _describe(path: Path, form: type[BaseModel], row: Any) -> str:
     if row["type"] == "value_error":
         return f"{where}: {row['ctx']['error']}"
     wrong = _PLAIN.get(row["type"], row["msg"].removeprefix("Input "))
-    return f"{where}: {wrong[0].lower()}{wrong[1:]}; got {row['input']!r}"
+    return f"{where}: {wrong[0].lower()}{wrong[1:]}; got {_SHORT.repr(row['input'])}"
 
 
 def _suggestion(form: type[BaseModel], loc: tuple[Any, ...]) -> str:

@@ -5,7 +5,7 @@ videos.csv carries no label, so a stage that reads it alone can learn nothing fr
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pipeline import tables
@@ -45,11 +45,7 @@ def all_imported(videos: Sequence[Video]) -> bool:
 
 def write_videos(path: Path, videos: Iterable[Video]) -> None:
     """Writes videos.csv, a row a video. Raises UserError for a name that CSV cannot hold."""
-    rows = [asdict(video) for video in videos]
-    for row in rows:
-        if "\r" in row["key"]:
-            raise UserError(f"{row['key']!r} holds a carriage return; rename this video")
-    tables.write(path, rows, [field.name for field in fields(Video)])
+    tables.write(path, [asdict(video) for video in videos], [field.name for field in fields(Video)])
 
 
 def read_videos(path: Path) -> list[Video]:
@@ -61,15 +57,28 @@ def read_videos(path: Path) -> list[Video]:
         raise UserError(f"{path}: a faulty row ({fault}); delete it, run `dvc repro`") from None
 
 
+def leads_out(path: str) -> bool:
+    """Whether a path does not stay below the folder that it is taken from."""
+    return not path or "\0" in path or path.startswith("/") or ".." in PurePosixPath(path).parts
+
+
 def _video(row: Mapping[str, str]) -> Video:
+    if leads_out(row["path"]):
+        raise ValueError(f"{row['path']!r} is no path below the domain's folder")
     return Video(
         key=row["key"],
         path=row["path"],
-        start=float(row["start"]) if row["start"] else None,
-        stop=float(row["stop"]) if row["stop"] else None,
+        start=_seconds(row["start"]),
+        stop=_seconds(row["stop"]),
         split=_SPLITS[row["split"]],
         sha256=row["sha256"],
     )
+
+
+def _seconds(text: str) -> float | None:
+    if text and not 0 <= float(text) < 1e9:
+        raise ValueError(f"{text!r} are no seconds")
+    return float(text) if text else None
 
 
 def write_labels(path: Path, labels: Mapping[str, str]) -> None:

@@ -2,13 +2,23 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import av
 import numpy as np
 
+from pipeline.errors import UserError
 from pipeline.video import Frames
+
+LARGEST = 2**32  # bytes of the pictures of one video
+LARGEST_PICTURE = 2**26  # pixels
+# a file that claims to be ours must reach neither the network nor other files
+_OPTIONS = {"protocol_whitelist": "", "format_whitelist": "matroska", "codec_whitelist": "ffv1"}
+_DAMAGE = (
+    *(av.error.FFmpegError, AttributeError, LookupError, MemoryError, OSError),
+    *(OverflowError, RecursionError, TypeError, ValueError),
+)
 
 
 def encode(frames: Frames, *, fps: float, note: Mapping[str, Any]) -> bytes:
@@ -33,11 +43,35 @@ def encode(frames: Frames, *, fps: float, note: Mapping[str, Any]) -> bytes:
 
 
 def decode(coded: bytes) -> tuple[Frames, dict[str, Any]]:
-    """The frames and the note of `encode`, bit for bit."""
-    with av.open(io.BytesIO(coded), "r") as container:
-        note = json.loads(container.metadata["NOTE"])
-        stream = container.streams.video[0]
-        stream.codec_context.thread_count = 1
-        source = "gray" if stream.pix_fmt == "gray" else "rgb24"
-        frames = [frame.to_ndarray(format=source) for frame in container.decode(stream)]
-    return np.stack(frames), note
+    """The frames and the note of `encode`, bit for bit.
+
+    Raises UserError: damaged, or not of `encode`.
+    """
+    try:
+        with av.open(io.BytesIO(coded), "r", format="matroska", options=_OPTIONS) as container:
+            note = json.loads(container.metadata["NOTE"])
+            if not isinstance(note, dict):
+                raise ValueError("its note is no table")
+            return np.stack(list(_pictures(container))), note
+    except _DAMAGE as fault:
+        wrong = getattr(fault, "strerror", None) or fault
+        raise UserError(
+            f"no pictures as this program writes them ({wrong}); delete the file, run `dvc repro`"
+        ) from None
+
+
+def _pictures(container: Any) -> Iterator[Frames]:
+    """The pictures, of one size. Raises ValueError for more of them than memory should hold."""
+    stream = container.streams.video[0]
+    stream.codec_context.thread_count = 1
+    if stream.codec_context.name != "ffv1":
+        raise ValueError(f"coded as {stream.codec_context.name}")
+    if stream.width * stream.height > LARGEST_PICTURE:
+        raise ValueError(f"a picture of {stream.width} x {stream.height}")
+    form = "gray" if stream.pix_fmt == "gray" else "rgb24"
+    left = LARGEST
+    for frame in container.decode(stream):
+        left -= frame.width * frame.height * (1 if form == "gray" else 3)
+        if left < 0:
+            raise ValueError(f"more than {LARGEST} bytes of pictures")
+        yield frame.to_ndarray(format=form)

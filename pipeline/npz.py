@@ -1,5 +1,7 @@
 """Arrays of an .npz file that somebody else made: never a pickle, every fault in plain words."""
 
+import lzma
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -14,16 +16,19 @@ from pipeline.errors import UserError
 Array = NDArray[Any]
 # what numpy and zipfile raise on a broken or hostile file
 _DAMAGE = (
-    *(EOFError, LookupError, MemoryError, OSError, OverflowError, RuntimeError, ValueError),
-    *(zipfile.BadZipFile, zlib.error),
+    *(EOFError, LookupError, MemoryError, OSError, OverflowError, RuntimeError, SyntaxError),
+    *(TypeError, ValueError, lzma.LZMAError, tokenize.TokenError, zipfile.BadZipFile),
+    *(zlib.error,),
 )
+# features hardly shrink, names do; what unfolds further was made to fill a machine's memory
+_ROOM, _UNFOLDING = 2**26, 50  # bytes that any array may take; times the size of its file
 
 
 def read(path: Path, names: Iterable[str]) -> dict[str, Array]:
     """Those of the named arrays that the file holds.
 
-    Raises UserError: no .npz file, a damaged one, or an array of Python objects, which is a pickle
-    and could run anything.
+    Raises UserError: no .npz file, a damaged one, an array of Python objects, which is a pickle and
+    could run anything, or one that unfolds to many times the file.
     """
     if not zipfile.is_zipfile(path):
         raise UserError(f"{path}: no .npz file, or a damaged one; save it anew with np.savez")
@@ -31,9 +36,10 @@ def read(path: Path, names: Iterable[str]) -> dict[str, Array]:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             held = {}
+            most = max(_ROOM, _UNFOLDING * path.stat().st_size)
             for name in names:
                 if name in file:
-                    held[name] = _array(file[name])
+                    held[name] = _array(file, name, most)
             return held
     except _DAMAGE as fault:
         wrong = " ".join(str(fault).split())
@@ -43,8 +49,12 @@ def read(path: Path, names: Iterable[str]) -> dict[str, Array]:
         ) from None
 
 
-def _array(member: object) -> Array:
+def _array(file: Any, name: str, most: int) -> Array:
     """A member of the zip file, which numpy gives back as bytes if it is no array."""
+    size = sum(m.file_size for m in file.zip.infolist() if m.filename in (name, f"{name}.npy"))
+    if size > most:
+        raise ValueError(f"{size} bytes of it are packed into a far smaller file")
+    member = file[name]
     if not isinstance(member, np.ndarray):
         raise ValueError("no array")
     return member

@@ -5,14 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     NonNegativeFloat,
     PositiveFloat,
-    PositiveInt,
     StrictBool,
     ValidationError,
     ValidationInfo,
@@ -20,11 +18,16 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline import faults
+from pipeline import faults, plain_yaml
 from pipeline.errors import UserError
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+# bounds that no experiment needs to cross: one digit too many must not fill a machine's memory
+Epochs = Annotated[int, Field(gt=0, le=100_000)]
+BatchSize = Annotated[int, Field(ge=2, le=2**20)]
+Rendered = Annotated[int, Field(gt=0, le=10_000)]
+FRAMES = 2**16  # of all clips of a video
 
 
 class Section(BaseModel):
@@ -88,17 +91,24 @@ class Demo(Section):
     """How many videos the rendered demo domains hold."""
 
     seed: Seed
-    train_per_class: PositiveInt
-    test_per_class: PositiveInt
+    train_per_class: Rendered
+    test_per_class: Rendered
 
 
 class Clips(Section):
     """How a video is cut into clips: T segments, W windows a segment, F frames a window."""
 
-    segments: PositiveInt
-    windows: PositiveInt
-    frames: Annotated[int, Field(ge=8)]
+    segments: Annotated[int, Field(gt=0, le=FRAMES)]
+    windows: Annotated[int, Field(gt=0, le=FRAMES)]
+    frames: Annotated[int, Field(ge=8, le=FRAMES)]
     sampling: Literal["spread", "consecutive"]
+
+    @model_validator(mode="after")
+    def _fit_into_memory(self) -> "Clips":
+        count = self.segments * self.windows * self.frames
+        if count > FRAMES:
+            raise ValueError(f"segments x windows x frames is {count}, at most {FRAMES} are read")
+        return self
 
 
 class Decode(Section):
@@ -126,16 +136,16 @@ class Features(Section):
 class Network(Section):
     """The relation network above the features (MTRAN, section 3)."""
 
-    layers: PositiveInt
+    layers: Annotated[int, Field(gt=0, le=100)]
     dropout: Fraction
 
 
 class Pretrain(Section):
     """Training of the source model."""
 
-    epochs: PositiveInt
+    epochs: Epochs
     lr: PositiveFloat
-    batch_size: Annotated[int, Field(ge=2)]
+    batch_size: BatchSize
     weight_decay: NonNegativeFloat
     label_smoothing: Fraction
 
@@ -169,9 +179,9 @@ class Adapt(Section):
     lambda3: NonNegativeFloat  # weight of temporal relative alignment
     alpha: PositiveFloat  # mixing factors are drawn from Beta(alpha, alpha)
     tau: PositiveFloat  # below 1 the learning target leans to the confident video
-    epochs: PositiveInt
+    epochs: Epochs
     lr: PositiveFloat
-    batch_size: Annotated[int, Field(ge=2)]
+    batch_size: BatchSize
     # which epoch's model counts: the last, or the best by a label-free score
     select: Literal[
         "last",
@@ -216,21 +226,21 @@ class Joint(Section):
     lambda_: NonNegativeFloat | None = None  # weight of all but cross-entropy; None: the method's
     tau: PositiveFloat = 0.1  # temperature of contrastive losses
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.8  # of pseudo-labels' probability
-    epochs: PositiveInt = 50
+    epochs: Epochs = 50
     lr: PositiveFloat = 0.001
-    batch_size: Annotated[int, Field(ge=2)] = 128  # of both domains together
+    batch_size: BatchSize = 128  # of both domains together
 
 
 class Evaluate(Section):
     """What is measured."""
 
-    embedding: PositiveInt  # videos in the t-SNE picture, at most
+    embedding: Annotated[int, Field(gt=0, le=10_000)]  # videos in the t-SNE picture, at most
 
 
 class Engine(Section):
     """Where per-video work runs; never changes a result."""
 
-    workers: PositiveInt | None = None  # None: one a core
+    workers: Annotated[int, Field(gt=0, le=1024)] | None = None  # None: one a core
 
 
 class Params(Section):
@@ -289,19 +299,21 @@ class Params(Section):
                 )
         return self
 
+    def domain(self, name: str) -> Domain:
+        """The domain of that name. Raises UserError if there is none."""
+        if name not in self.domains:
+            known = ", ".join(sorted(self.domains))
+            raise UserError(f"no domain {name!r} under `domains` in params.yaml; there: {known}")
+        return self.domains[name]
+
 
 def load(path: Path = Path("params.yaml"), changes: Sequence[Mapping[str, Any]] = ()) -> Params:
     """Reads params.yaml, puts `changes` over it in their order, and checks what comes of it.
 
-    Raises UserError: the file is missing or no YAML, a key is missing or unknown, a value has
-    the wrong type or is out of range; one line a fault, with the key's full name.
+    Raises UserError: the file is missing or no YAML, a key is missing, unknown or given twice, a
+    value has the wrong type or is out of range; one line a fault, with the key's full name.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run from the project's top folder") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as fault:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(fault).split())}") from None
+    content = plain_yaml.read(path)
     for change in changes:
         content = changed(content, change)
     try:

@@ -24,9 +24,9 @@ WORDS, REFERENCE = Path("docs/params.yaml"), Path("docs/params.md")
 INTRODUCTION = """# Parameters
 
 `params.yaml` holds all that one may want to turn. It is checked as a whole before any work is done:
-a misspelt key, a wrong type, a value out of range or a task that names an unknown domain is one
-line. `dvc exp run -S adapt.lambda1=0.3` changes one for a single experiment; DVC re-runs only the
-stages that depend on it. *Paper*: its symbol, or the value it has there.
+a misspelt key, a key given twice, a wrong type, a value out of range or a task that names an
+unknown domain is one line. `dvc exp run -S adapt.lambda1=0.3` changes one for a single experiment;
+DVC re-runs only the stages that depend on it. *Paper*: its symbol, or the value it has there.
 
 This page is made by `python -m pipeline.params_reference` out of the types in `pipeline/params.py`,
 the defaults in `params.yaml` and the words in `docs/params.yaml`.

@@ -24,7 +24,10 @@ from pipeline.fingerprint import share
 LIMIT = 256 * 2**20  # bytes a shard, on average
 _CARD = "shard.json"
 _SUFFIX = ".mkv"
-_DAMAGE = (zipfile.BadZipFile, EOFError, LookupError, OSError, RuntimeError, ValueError)
+_DAMAGE = (
+    *(zipfile.BadZipFile, AttributeError, EOFError, LookupError, MemoryError, OSError),
+    *(OverflowError, RuntimeError, TypeError, ValueError),
+)
 
 
 def spread(sizes: Mapping[str, int], limit: int = LIMIT) -> list[list[str]]:
@@ -79,8 +82,10 @@ class Shards:
 
     def _list(self, path: Path) -> None:
         with _undamaged(path), zipfile.ZipFile(path) as shard:
-            card = json.loads(shard.read(_CARD))
+            card = json.loads(_content(shard, _CARD))
             entries = card.pop("entries")
+            if not all(isinstance(fingerprint, str) for fingerprint in entries.values()):
+                raise ValueError("fingerprints that are no text")
         if card != (self.provenance or card):
             raise UserError(f"{path.parent}: its shards come from different runs; run `dvc repro`")
         self.provenance = card
@@ -91,7 +96,14 @@ class Shards:
         """One video's file. Raises KeyError for an unknown key, UserError for a damaged shard."""
         path = self._shard[key]
         with _undamaged(path), zipfile.ZipFile(path) as shard:
-            return shard.read(key + _SUFFIX)
+            return _content(shard, key + _SUFFIX)
+
+
+def _content(shard: zipfile.ZipFile, name: str) -> bytes:
+    """A member, which `publish` never packs: a packed one could unfold to any size."""
+    if shard.getinfo(name).compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{name} is packed")
+    return shard.read(name)
 
 
 @contextmanager
@@ -100,7 +112,8 @@ def _undamaged(path: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as fault:
-        raise UserError(f"{path}: damaged shard ({fault}); delete it, run `dvc repro`") from None
+        wrong = " ".join(str(fault).split())[:200]
+        raise UserError(f"{path}: damaged shard ({wrong}); delete it, run `dvc repro`") from None
 
 
 def opened(folder: Path) -> Shards:

@@ -157,20 +157,40 @@ def _read(path: Path) -> Store:
                 raise UserError(
                     f"{path}: schema {schema}, this version reads {SCHEMA}; re-run features"
                 )
-            _require_form(file, path.stat().st_size)
-            keys = tuple(file["key"].asstr()[:])
+            key, rgb, flow = (_own_array(file, name) for name in ("key", "rgb", "flow"))
+            _require_form(key, rgb, flow, path.stat().st_size)
             provenance = json.loads(file.attrs["provenance"])
-            return Store(path, provenance, keys, file["rgb"][:], file["flow"][:])
+            if not isinstance(provenance, dict):
+                raise ValueError("its provenance is no table")
+            return Store(path, provenance, tuple(key.asstr()[:]), rgb[:], flow[:])
     except _DAMAGE as fault:
         raise UserError(
             f"{path}: damaged ({fault}); delete it, then `dvc checkout`, `dvc pull` or `dvc repro`"
         ) from None
 
 
-def _require_form(file: h5py.File, size: int) -> None:
+def _own_array(file: h5py.File, name: str) -> h5py.Dataset:
+    """An array of the file. Raises ValueError for what leads elsewhere or has to be unpacked.
+
+    HDF5 follows links to other files, takes raw bytes of any file for an array, and unpacks a few
+    bytes into gigabytes; what `write` wrote does nothing of that.
+    """
+    array = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
+    if not isinstance(array, h5py.Dataset) or array.external or array.is_virtual:
+        raise ValueError(f"{name} is no array of this file")
+    made = array.id.get_create_plist()
+    if any(made.get_filter(n)[0] != h5py.h5z.FILTER_FLETCHER32 for n in range(made.get_nfilters())):
+        raise ValueError(f"{name} is packed")
+    return array
+
+
+def _require_form(key: h5py.Dataset, rgb: h5py.Dataset, flow: h5py.Dataset, size: int) -> None:
     """Raises ValueError if a file of `size` bytes cannot hold what it claims to."""
-    key, rgb, flow = (file[name] for name in ("key", "rgb", "flow"))
     if not (rgb.ndim == 4 and rgb.shape == flow.shape and key.shape == rgb.shape[:1]):
         raise ValueError(f"shapes key {key.shape}, rgb {rgb.shape}, flow {flow.shape}")
-    if rgb.nbytes > size or {rgb.dtype, flow.dtype} != {np.dtype(np.float32)}:
-        raise ValueError(f"{rgb.dtype} {rgb.shape} in {size} bytes")
+    if {rgb.dtype, flow.dtype} != {np.dtype(np.float32)} or key.dtype.kind != "S":
+        raise ValueError(f"types key {key.dtype}, rgb {rgb.dtype}, flow {flow.dtype}")
+    if max(rgb.nbytes, key.nbytes) > size:
+        raise ValueError(
+            f"key {key.dtype} {key.shape}, rgb {rgb.dtype} {rgb.shape} in {size} bytes"
+        )

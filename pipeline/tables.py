@@ -15,7 +15,13 @@ Row = Mapping[str, Cell]
 
 
 def write(path: Path, rows: Sequence[Row], columns: Sequence[str] | None = None) -> None:
-    """Writes rows; columns: these, or all that occur. What a row lacks stays empty."""
+    """Writes rows; columns: these, or all that occur. What a row lacks stays empty.
+
+    Raises UserError: a cell with a carriage return, which would not come back.
+    """
+    for cell in (cell for row in rows for cell in row.values()):
+        if isinstance(cell, str) and "\r" in cell:
+            raise UserError(f"{path}: {cell!r} holds a carriage return; rename what is called so")
     names = columns or list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
@@ -52,11 +58,13 @@ def read(path: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
             table = csv.DictReader(file)
             absent = [name for name in columns if name not in (table.fieldnames or ())]
             rows = list(table)
+            if any(None in row or None in row.values() for row in rows):
+                raise csv.Error("a row of another length")
     except FileNotFoundError:
         raise UserError(
             f"{path}: no such file; `dvc repro` makes it, `dvc pull` fetches it"
         ) from None
-    except (UnicodeDecodeError, csv.Error) as fault:
+    except (OSError, UnicodeDecodeError, csv.Error) as fault:
         raise UserError(f"{path}: no CSV in UTF-8 ({fault}); delete it, run `dvc repro`") from None
     if absent:
         raise UserError(f"{path}: no column {', '.join(absent)}; delete it, run `dvc repro`")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -28,8 +29,10 @@ def load(path: Path) -> dict[int, Tensor]:
     """
     try:
         content = safetensors.torch.load_file(path)
+        if any(table.ndim != 2 or table.dtype != torch.int16 for table in content.values()):
+            raise ValueError("tables of another form")
         return {int(name.removeprefix("seed-")): table for name, table in content.items()}
-    except (OSError, SafetensorError, ValueError) as fault:
+    except (KeyError, OSError, SafetensorError, ValueError) as fault:
         raise UserError(
             f"{path}: cannot be read ({fault}); `dvc repro` makes it, `dvc pull` fetches it"
         ) from None

@@ -54,6 +54,8 @@ def _bounded_memory(size: int) -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + size, hard))
     try:
         yield
+    except MemoryError:
+        raise VideoError("takes more memory than a video should; replace it or skip it") from None
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import clips, lossless, shards, video
+from pipeline import clips, published, shards, video
 from pipeline.decoding import VideoDecoder
 from pipeline.errors import UserError
 from pipeline.flow_extraction import FlowExtractor
@@ -53,17 +53,15 @@ class Published:
 
     def read(self, job: Job) -> VideoClips:
         """The clips of one video. Raises UserError if frames and flow do not fit each other."""
-        source, key = shards.opened(self.frames), job.video.key
-        frames, note = lossless.decode(source.read(key))
-        codes, pairs = lossless.decode(shards.opened(self.flow).read(key))
-        plan = clips.plan(note["n_frames"], **source.provenance["clips"])
-        size = source.provenance["decode"]["size"]
+        key = job.video.key
+        frames = published.frames(shards.opened(self.frames), key)
+        flow = published.flow(shards.opened(self.flow), key)
         return VideoClips(
-            rgb=_cut(frames, note["numbers"], plan.frames, size),
-            flow=_cut(_fields(codes), pairs["pairs"], plan.pairs, size),
-            plan=plan,
-            n_frames=note["n_frames"],
-            fps=note["fps"],
+            rgb=_cut(frames.pictures, frames.numbers, frames.plan.frames, frames.size),
+            flow=_cut(_fields(flow.codes), flow.pairs, frames.plan.pairs, frames.size),
+            plan=frames.plan,
+            n_frames=frames.n_frames,
+            fps=frames.fps,
         )
 
     def provenance(self) -> dict[str, Any]:
@@ -124,7 +122,7 @@ def _cut(
     pictures: video.Frames, numbers: Sequence[int], wanted: clips.Indices, size: int
 ) -> video.Frames:
     """Pictures (n, h, w, d) of ascending numbers -> clips (T * W, F, size, size, d) of `wanted`."""
-    if not np.isin(wanted, numbers).all():
+    if not np.isin(wanted, numbers).all() or min(pictures.shape[1:3]) < size:
         raise UserError("frames and flow are not of one clip plan; run `dvc repro` to make them")
     rows = np.searchsorted(np.asarray(numbers), wanted)
     return video.centre(pictures, size)[rows.reshape(-1, wanted.shape[-1])]

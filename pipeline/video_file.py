@@ -20,7 +20,8 @@ from pipeline.seeking import Stretch, Timeline
 TOLERATED_DAMAGE = 0.05  # share of a video's frames that may be missing or damaged
 _SEEKABLE = ("mov", "matroska")  # containers whose index leads to the right frame
 _ROUNDING = 0.001  # seconds: some containers keep times in whole milliseconds
-_BROKEN = (av.error.FFmpegError, MemoryError, OSError, ValueError)
+# an IndexError: a stream that begins within the file, which PyAV does not know
+_BROKEN = (av.error.FFmpegError, IndexError, MemoryError, OSError, ValueError)
 _OPTIONS = {
     # playlists dressed up as videos must reach neither the network nor other files
     "protocol_whitelist": "file",

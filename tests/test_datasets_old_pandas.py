@@ -144,7 +144,8 @@ def harmful(marker: Path) -> dict[str, tuple[bytes, str]]:
         "a persistent object": (b"Pabc\n.", "persistent"),
         "a call of a made object": (b"cnumpy\nndarray\n)R)R.", "not callable"),
         "the state of a class": (b"cnumpy\nndarray\n}S'arguments'\nI1\nsb.", "__setstate__"),
-        "a far place in the memo": (b"\x80\x02Nr\xff\xff\xff\xff.", "memo"),
+        "a far place in the memo": (b"\x80\x02Nr\xff\xff\xff\xff.", "found NoneType"),
+        "a key of tuples": (b"\x80\x02})" + b"\x85" * 200_000 + b"Ns.", "a key of a dictionary"),
     }
 
 

@@ -71,6 +71,13 @@ def test_parameters_that_a_stage_reads_are_declared(stage: str) -> None:
     assert parameters_read(stage) - steering - by_path <= declared
 
 
+@pytest.mark.parametrize("stage", ALL)
+def test_no_parameter_reaches_a_shell(stage: str) -> None:
+    """DVC puts it into the command as it stands: a domain called `x; rm -rf ~` would be run."""
+    values = DEMO["demo"]["matrix"]["domain"] if stage == "demo" else []
+    assert "${" not in ALL[stage]["cmd"] or values == ["studio", "street"]
+
+
 def test_what_sees_the_source_is_not_run_with_the_source_free_stages() -> None:
     assert not JOINT.keys() & STAGES.keys()
     outs = {"models/joint", "results/joint.json"}

@@ -74,7 +74,7 @@ def test_the_table_of_videos_has_no_column_for_labels(tmp_path: Path) -> None:
 
 def test_a_name_that_csv_cannot_hold_is_refused(tmp_path: Path) -> None:
     video = Video("a\rb.mp4", "a\rb.mp4", None, None, "train", "0")
-    with pytest.raises(UserError, match="holds a carriage return; rename this video"):
+    with pytest.raises(UserError, match="holds a carriage return; rename what is called so"):
         index.write_videos(tmp_path / "videos.csv", [video])
 
 
@@ -93,7 +93,13 @@ def test_every_other_key_survives(key: str, tmp_path_factory: pytest.TempPathFac
         ("video,label\na,b\n", "no column key"),
         ("key,path,start,stop,split,sha256\na,a,,,val,0\n", "a faulty row .'val'."),
         ("key,path,start,stop,split,sha256\na,a,soon,,train,0\n", "a faulty row .*'soon'"),
-        ("key,path,start,stop,split,sha256\na,a\n", "a faulty row"),
+        ("key,path,start,stop,split,sha256\na,a\n", "no CSV in UTF-8 .a row of another length"),
+        (
+            "key,path,start,stop,split,sha256\na,../a,,,train,0\n",
+            "a faulty row .*'../a' is no path",
+        ),
+        ("key,path,start,stop,split,sha256\na,/a,,,train,0\n", "a faulty row .*'/a' is no path"),
+        ("key,path,start,stop,split,sha256\na,a,nan,,train,0\n", "a faulty row .*'nan' are no"),
     ],
 )
 def test_another_table_is_no_index(text: str, expected: str, tmp_path: Path) -> None:

@@ -200,6 +200,36 @@ def test_what_is_no_yaml_is_refused_in_one_line(text: str, tmp_path: Path) -> No
     assert fault(tmp_path, text).startswith("not valid YAML: ")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("decode:\n", "decode:\n  size: 32\n", "the key 'size' stands twice, keep one"),
+        ("seeds:", "seeds: [1]\nseeds:", "the key 'seeds' stands twice, keep one"),
+        ("size: 64", f"size: 0x{'f' * 5000}", "a whole number of more than 64 bits"),
+        ("size: 64", "size: 2001-99-99", "month must be in 1..12"),
+        ("size: 64", "size: " + "[" * 5000, "maximum recursion depth exceeded"),
+        ("size: 64", f"size: [&a 1{', *a' * 31}]", "more than 30 aliases"),
+    ],
+)
+def test_what_yaml_takes_and_nobody_means_is_refused_in_one_line(
+    old: str, new: str, told: str, tmp_path: Path
+) -> None:
+    text = (ROOT / "params.yaml").read_text()
+    assert told in fault(tmp_path, text.replace(old, new, 1))
+
+
+def test_aliases_and_merged_keys_are_read(tmp_path: Path) -> None:
+    text = (ROOT / "params.yaml").read_text()
+    text = text.replace("studio: {dataset: demo}", "studio: &same {dataset: demo}")
+    text = text.replace("street: {dataset: demo}", "street: {<<: *same}")
+    assert load(tmp_path, text).domains["street"].dataset == "demo"
+
+
+def test_clips_of_a_video_have_a_largest_number_of_frames(tmp_path: Path) -> None:
+    text = fault(tmp_path, changed("clips.segments", 60000))
+    assert text == "clips: segments x windows x frames is 960000, at most 65536 are read"
+
+
 def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_bytes(b"a: \xe9\xff")
     with pytest.raises(UserError, match="not valid YAML"):

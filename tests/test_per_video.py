@@ -100,7 +100,15 @@ def test_the_table_names_each_bad_video_once_in_order() -> None:
     assert lines[2].startswith("  bad z  bad z: it's")
 
 
-ODD = ["bad: 'q' \"d\" #1.mp4", "walk/bad - x, [y] {z}.avi", "ü/bad 😀.mkv", "bad\nline", "bad\\x"]
+ODD = [
+    "bad\x7f\x85\u2028\x1b[2J.mp4",
+    "bad\u202e\ufeff\U000e0001\u200d",
+    "bad: 'q' \"d\" #1.mp4",
+    "walk/bad - x, [y] {z}.avi",
+    "ü/bad 😀.mkv",
+    "bad\nline",
+    "bad\\x",
+]
 
 
 def test_the_lines_for_params_can_be_pasted_as_they_are() -> None:

@@ -172,6 +172,16 @@ def test_a_hole_is_a_still_picture_unless_something_else_is_broken(tmp_path: Pat
     assert "damaged: 21 of 60 frames are missing or do not decode" in reason(Section(hole))
 
 
+def test_a_stream_that_begins_behind_the_film_is_no_bug(tmp_path: Path) -> None:
+    sound = bytearray(write_sound(tmp_path / "sound.ts").read_bytes())
+    for packet in range(0, len(sound), 188):  # under a number that no packet of the film has
+        if sound[packet + 1] & 0x1F == 1 and sound[packet + 2] == 0:
+            sound[packet + 2] = 1
+    content = film(tmp_path / "film.ts", 400) + sound * 40
+    section = Section(store(tmp_path / "both.ts", content))
+    assert inspect(section) == video.Summary(frames=399, damaged=1, fps=25.0)
+
+
 # files that lead elsewhere
 
 

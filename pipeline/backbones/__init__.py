@@ -22,6 +22,7 @@ Stream = Literal["rgb", "flow"]
 CHANNELS: dict[Stream, int] = {"rgb": 3, "flow": 2}
 WIDTH: dict[Name, float] = {"i3d": 1.0, "i3d_nano": 0.25}
 DIM: dict[Name, int] = {"i3d": 1024, "i3d_nano": 256, "i3d_r50": 2048}
+CLASSES = 10_000  # that a network may tell apart; a file must not have gigabytes made for it
 _REMEDY: dict[Name, str] = {
     "i3d": "fetch them with `python -m pipeline.backbones.weights i3d`",
     "i3d_nano": "they are part of this repository, so restore them from it",
@@ -67,7 +68,7 @@ def load(name: Name, stream: Stream, folder: Path) -> nn.Module:
         raise UserError(f"{path}: the {stream} weights of {name} are missing; {_REMEDY[name]}")
     try:
         state = load_file(path)
-    except SafetensorError as error:
+    except (KeyError, OSError, SafetensorError, ValueError) as error:
         raise UserError(f"{path} is no safetensors file ({error}); {_REMEDY[name]}") from error
     model = restore(name, stream, state, str(path))
     folded = fold_batchnorm(model).requires_grad_(False)
@@ -100,6 +101,8 @@ def restore(name: Name, stream: Stream, state: Mapping[str, Tensor], where: str)
     import torch
 
     bias = state.get("logits.conv3d.bias")
+    if bias is not None and not 0 < bias.numel() <= CLASSES:
+        raise UserError(f"{where}: weights of {bias.numel()} classes, expected 1 to {CLASSES}")
     with torch.random.fork_rng(devices=[]):  # for the initial values, which are all replaced
         model = build(name, stream, classes=400 if bias is None else bias.numel())
     wrong = [key for key, t in state.items() if t.is_floating_point() and t.dtype != torch.float32]

@@ -15,6 +15,7 @@ import json
 import sys
 import tempfile
 import urllib.request
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,6 +152,7 @@ def _receive(response: http.client.HTTPResponse, size: int | None, file: str) ->
 
 def _read(content: bytes, file: str) -> Mapping[str, Tensor]:
     try:
+        _require_unpacked(content)
         checkpoint = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # torch's own message would advise to execute the file
         raise UserError(
@@ -158,9 +160,28 @@ def _read(content: bytes, file: str) -> Mapping[str, Tensor]:
             f"damage ({type(error).__name__}); download it again"
         ) from error
     state = checkpoint.get("model_state", checkpoint) if isinstance(checkpoint, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
+    if not isinstance(state, dict) or not all(map(_is_plain, state.keys(), state.values())):
         raise UserError(f"{file}: expected tensors by name, or these under `model_state`")
     return state
+
+
+def _require_unpacked(content: bytes) -> None:
+    """Raises ValueError for packed tensors, which could unfold to any size; PyTorch packs none."""
+    if zipfile.is_zipfile(io.BytesIO(content)):
+        with zipfile.ZipFile(io.BytesIO(content)) as file:
+            if any(member.compress_type != zipfile.ZIP_STORED for member in file.infolist()):
+                raise ValueError("packed tensors")
+
+
+def _is_plain(name: object, value: object) -> bool:
+    """Whether it is a tensor with a name, and every number of it stands in the file."""
+    return (
+        isinstance(name, str)
+        and isinstance(value, Tensor)
+        and value.layout == torch.strided
+        and value.device.type == "cpu"
+        and value.is_contiguous()
+    )
 
 
 def _publish(made: Mapping[str, bytes], folder: Path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path, PurePosixPath
 
@@ -11,6 +12,7 @@ from pipeline.datasets.hashed_split import hashed_split
 from pipeline.datasets.listing import Listed, Split
 from pipeline.datasets.selection import composed, select
 from pipeline.errors import UserError
+from pipeline.index import leads_out
 
 COLUMNS = ("video", "label", "split")
 SPLITS: Mapping[str, Split] = {"train": "train", "test": "test"}
@@ -81,6 +83,8 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines, strict=True)
             rows = [(reader.line_num, row) for row in reader if row]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); mend its rights") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: expected a CSV in UTF-8; {error}; save it as UTF-8") from error
     except csv.Error as error:
@@ -111,10 +115,11 @@ def _video(
 
 def _path(written: str, root: Path, respelled: _Respelled) -> str:
     path = PurePosixPath(written)
-    if not written or path.is_absolute() or ".." in path.parts:
+    if leads_out(written):
         raise _FaultyRowError(f"video {written!r} is not a path below {root}")
-    if (root / path).is_file():
-        return path.as_posix()
+    with suppress(OSError):  # a name that is too long
+        if (root / path).is_file():
+            return path.as_posix()
     on_disk = respelled().get(composed(path.as_posix()))
     if on_disk is None:
         raise _FaultyRowError(f"no file {written!r} below {root}")

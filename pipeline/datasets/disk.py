@@ -81,10 +81,12 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
     """The lines of a text list that are not blank, stripped, each with its number from 1.
 
     Raises:
-        UserError: the file is not UTF-8 text.
+        UserError: the file is not UTF-8 text, or cannot be read.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); mend or move it") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: expected a text list in UTF-8; {error}") from error
     return [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]

@@ -120,7 +120,7 @@ def _segment(row: Mapping[str, Cell], split: Split, path: Path) -> _Segment:
 
 def _seconds(timestamp: Cell) -> float | None:
     """Seconds of `HH:MM:SS.ss`, None if it is something else."""
-    parts = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", str(timestamp))
+    parts = re.fullmatch(r"([0-9]{1,3}):([0-9]{2}):([0-9]{2}(?:\.[0-9]+)?)", str(timestamp))
     if parts is None:
         return None
     hours, minutes, seconds = parts.groups()

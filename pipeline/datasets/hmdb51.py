@@ -74,8 +74,8 @@ def _read_list(path: Path, own_class: str) -> list[Official]:
         name, _, flag = line.rpartition(" ")
         if not name or flag not in SPLITS:
             raise UserError(
-                f"{path}: line {number}: expected <clip>.avi and 0, 1 or 2, found {line!r}; get "
-                "the official testTrainMulti_7030_splits again"
+                f"{path}: line {number}: expected <clip>.avi and 0, 1 or 2, found {line!r:.99}; "
+                "get the official testTrainMulti_7030_splits again"
             )
         clips.append(Official(own_class, name.strip(), SPLITS[flag]))
     return clips

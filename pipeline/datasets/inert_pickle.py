@@ -3,13 +3,17 @@
 A pickle is a program: it names functions and classes (globals) and has them called. Here the
 names on a short list stand for inert objects of ours, which only remember what they were called
 with and what state they were given; any other name is refused before anything is called.
+
+The program runs in Python's own machine for pickles and not in the faster one in C, which believes
+numbers: a few bytes have it reserve gigabytes. Keys of dictionaries are texts and numbers alone, as
+tables have them: hashing a tuple of tuples takes hours, or ends the process.
 """
 
 import io
 import pickle
-import pickletools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 from pipeline.errors import UserError
 
@@ -83,9 +87,8 @@ def load(path: Path) -> object:
     Raises:
         UserError: it asks for a global that is not in ALLOWED, or is no pickle.
     """
-    data = path.read_bytes()
     try:
-        _check_memo(data)
+        data = path.read_bytes()
         return _Unpickler(io.BytesIO(data)).load()
     except _ForbiddenGlobalError as error:
         raise UserError(
@@ -93,23 +96,48 @@ def load(path: Path) -> object:
             f"may be meant to do harm, or be of another pandas than 0.14 to 1.2; {ADVICE}"
         ) from error
     except Exception as error:  # a damaged pickle raises almost anything
-        raise UserError(f"{path}: expected a pickled table: {error}; {ADVICE}") from error
+        raise UserError(
+            f"{path}: expected a pickled table: {type(error).__name__}: {error}; {ADVICE}"
+        ) from error
 
 
-class _Unpickler(pickle.Unpickler):
+class _Dictionary(dict[object, object]):
+    """A dictionary whose keys are hashed in no time."""
+
+    __slots__ = ()
+
+    def __setitem__(self, key: object, value: object) -> None:
+        if not isinstance(key, str | bytes | int | None):
+            raise ValueError(f"a key of a dictionary that is a {type(key).__name__}")
+        super().__setitem__(key, value)
+
+
+class _Unpickler(pickle._Unpickler):
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+    for _opcode in (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET):  # no table has them
+        del dispatch[_opcode[0]]
+
+    append: Callable[[object], None]
+    pop_mark: Callable[[], list[object]]
+
     def find_class(self, module_name: str, global_name: str) -> type[Inert]:
         stand_in = ALLOWED.get((module_name, global_name))
         if stand_in is None:
             raise _ForbiddenGlobalError(f"{module_name}.{global_name}")
         return stand_in
 
+    def _empty_dictionary(self) -> None:
+        self.append(_Dictionary())
+
+    def _filled_dictionary(self) -> None:
+        items, made = self.pop_mark(), _Dictionary()
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            made[key] = value
+        self.append(made)
+
+    dispatch[pickle.EMPTY_DICT[0]] = _empty_dictionary
+    dispatch[pickle.DICT[0]] = _filled_dictionary
+
 
 class _ForbiddenGlobalError(Exception):
     """The global that a pickle asked for."""
-
-
-def _check_memo(data: bytes) -> None:
-    """A few bytes that name a far place in the memo would make Python allocate all up to it."""
-    for opcode, argument, _ in pickletools.genops(data):
-        if opcode.name in ("PUT", "LONG_BINPUT") and (argument or 0) > len(data):
-            raise ValueError(f"place {argument} in the memo of a pickle of {len(data)} bytes")

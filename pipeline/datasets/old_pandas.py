@@ -33,7 +33,7 @@ def read_columns(path: Path, columns: Sequence[str]) -> dict[str, list[Cell]]:
     frame = inert_pickle.load(path)
     try:
         table = _columns(frame)
-    except (ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, IndexError, OverflowError) as error:
         raise UserError(
             f"{path}: expected a table pickled by pandas 0.14 to 1.2: {error}; {ADVICE}"
         ) from error
@@ -110,7 +110,7 @@ def _type_of(value: object) -> tuple[str, str]:
     dtype = _stand_in(value, DType)
     code, byte_order = dtype.arguments[0], _sequence(dtype.state)[1]
     if not isinstance(code, str) or code not in _CODES or byte_order not in ("<", ">", "|"):
-        raise ValueError(f"an array of type {byte_order}{code}; known are {', '.join(_CODES)}")
+        raise ValueError(f"an array of another type than {', '.join(_CODES)}")
     return str(byte_order), code
 
 
@@ -134,5 +134,5 @@ def _sequence(value: object) -> Sequence[object]:
 
 def _whole(value: object) -> int:
     if not isinstance(value, int) or value < 0:
-        raise ValueError(f"expected a whole number, found {value!r}")
+        raise ValueError(f"expected a whole number from 0 on, found {type(value).__name__}")
     return value

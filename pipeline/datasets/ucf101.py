@@ -65,7 +65,7 @@ def _read_list(path: Path, split: Split) -> list[Official]:
         own_class, slash, name = line.split()[0].partition("/")
         if not slash or not own_class or not name:
             raise UserError(
-                f"{path}: line {number}: expected <class>/<clip>.avi, found {line!r}; get the "
+                f"{path}: line {number}: expected <class>/<clip>.avi, found {line!r:.200}; get the "
                 "official ucfTrainTestlist again"
             )
         clips.append(Official(own_class, name, split))

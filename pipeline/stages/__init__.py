@@ -23,7 +23,13 @@ def run(main: Callable[[], None]) -> None:
 
 
 def domain_argument() -> str:
-    """The one argument of a per-domain stage: the domain's name in params.yaml."""
+    """The one argument of a per-domain stage: the domain's name in params.yaml.
+
+    DVC runs commands in a shell, and would put any name of params.yaml into one; so none stands in
+    dvc.yaml's commands, and a stage that DVC runs is told by its own name, `index@street`.
+    """
     parser = argparse.ArgumentParser()
-    parser.add_argument("domain", help="a name under `domains` in params.yaml")
+    _, _, ours = os.environ.get("DVC_STAGE", "").partition("@")
+    help_ = "a name under `domains` in params.yaml; DVC's stage names it too"
+    parser.add_argument("domain", help=help_, nargs="?" if ours else None, default=ours)
     return parser.parse_args().domain

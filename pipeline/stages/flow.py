@@ -11,7 +11,18 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pipeline import clips, engine, flow, index, lossless, params, paths, per_video, shards, stages
+from pipeline import (
+    engine,
+    flow,
+    index,
+    lossless,
+    params,
+    paths,
+    per_video,
+    published,
+    shards,
+    stages,
+)
 from pipeline.flow_extraction import FlowExtractor, grey_pairs
 from pipeline.staging import Staging
 from pipeline.video import Frames
@@ -48,10 +59,8 @@ class Flow:
 
     def read(self, job: per_video.Job) -> Sampled:
         """What stage `decode` made of one video."""
-        source = shards.opened(self.frames)
-        frames, note = lossless.decode(source.read(job.video.key))
-        pairs = clips.plan(note["n_frames"], **source.provenance["clips"]).distinct_pairs
-        return Sampled(job, frames, note["numbers"], pairs, note["fps"])
+        made = published.frames(shards.opened(self.frames), job.video.key)
+        return Sampled(job, made.pictures, made.numbers, made.plan.distinct_pairs, made.fps)
 
     def in_batches(
         self, staging: Staging, todo: Sequence[per_video.Job]

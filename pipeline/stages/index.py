@@ -15,6 +15,8 @@ from pipeline.datasets.listing import Listed
 from pipeline.errors import UserError
 from pipeline.fingerprint import file_hash
 
+DEEPEST = 100  # folders in folders
+
 
 def list_domain(root: Path, domain: params.Domain) -> list[Listed]:
     """The domain's videos, less those on its skip list."""
@@ -32,6 +34,8 @@ def refuse_linked_folders(root: Path) -> None:
     Raises UserError at the first one; the domain's folder itself may be a link.
     """
     for folder, names, _ in os.walk(root):
+        if folder.count(os.sep) > str(root).count(os.sep) + DEEPEST:
+            raise UserError(f"{root}: folders in folders, more than {DEEPEST} deep; move them up")
         for name in names:
             link = Path(folder) / name
             if link.is_symlink():
@@ -53,7 +57,7 @@ def hashed(root: Path, listed: Iterable[Listed]) -> list[index.Video]:
 def main() -> None:
     """Runs the stage for one domain."""
     name = stages.domain_argument()
-    domain = params.load().domains[name]
+    domain = params.load().domain(name)
     root = paths.raw(name)
     refuse_linked_folders(root)
     listed = list_domain(root, domain)

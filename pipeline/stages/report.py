@@ -18,8 +18,8 @@ def main() -> None:
     results = report.Results(
         card=_read_json(paths.ADAPTED_MODEL / "card.json"),
         metrics=_read_json(paths.RESULTS / "metrics.json"),
-        pretrain=tables.read(paths.SOURCE_MODEL / "training.csv"),
-        adapt=tables.read(paths.ADAPTED_MODEL / "training.csv"),
+        pretrain=_read_log(paths.SOURCE_MODEL / "training.csv"),
+        adapt=_read_log(paths.ADAPTED_MODEL / "training.csv"),
         predictions=tables.read(paths.RESULTS / "predictions.csv"),
         confusion=tables.read(paths.RESULTS / "confusion.csv"),
         embedding=tables.read(paths.RESULTS / "embedding.csv"),
@@ -40,8 +40,22 @@ def _read_json(path: Path) -> Any:
         raise UserError(
             f"{path}: no such file; `dvc repro` makes it, `dvc pull` fetches it"
         ) from None
-    except json.JSONDecodeError as fault:
+    except (OSError, RecursionError, ValueError) as fault:
         raise UserError(f"{path}: not JSON ({fault}); make it again with `dvc repro`") from None
+
+
+def _read_log(path: Path) -> list[dict[str, str]]:
+    """A log of training, which may come from others; figures' files are named after its columns."""
+    rows = tables.read(path, ["seed", "epoch"])
+    try:
+        for row in rows:
+            if not all(name.isidentifier() for name in row):
+                raise ValueError(f"columns {', '.join(row)}")
+            int(row["epoch"])
+            [float(cell) for cell in row.values() if cell]
+    except ValueError as fault:
+        raise UserError(f"{path}: no log of training ({fault}); fetch it again") from None
+    return rows
 
 
 if __name__ == "__main__":

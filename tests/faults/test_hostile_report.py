@@ -1,0 +1,140 @@
+"""Names of classes and videos that are HTML, JavaScript, formulas, options: they stay names."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import small_project
+
+from pipeline import index, paths, store
+
+ROOT = Path(__file__).parent.parent.parent
+RUN = "document.title='run'"
+NAMES = [
+    f"<script>{RUN}</script>",
+    f'"><img src=x onerror="{RUN}">',
+    f"'><svg onload={RUN}>",
+    f"</text></svg><script>{RUN}</script>",
+    f"]]><script>{RUN}</script>",
+    f"--><script>{RUN}</script>",
+    f"</title><script>{RUN}</script>",
+    f"</style><script>{RUN}</script>",
+    f"javascript:{RUN}",
+    f"{{{{ ''.__class__ }}}}{{% raw %}}<b onmouseover={RUN}>",
+    f"&lt;script&gt;{RUN}&lt;/script&gt;",
+    f"$\\href{{javascript:{RUN}}}{{x}}$",
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "-rf",
+    "@SUM(1)",
+    'a\nb,c;"d"\te',
+    "\u202etxt.exe",
+    "\x1b[2J\x07",
+    "x" * 250,
+]
+
+
+class Page(HTMLParser):
+    """Elements, attributes and text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def _renamed(folder: Path, domain: str) -> None:
+    """Gives the videos of a domain the names above."""
+    videos = index.read_videos(folder / paths.videos(domain))
+    labels = index.read_labels(folder / paths.labels(domain))
+    names = dict(zip((video.key for video in videos), NAMES, strict=True))
+    index.write_videos(
+        folder / paths.videos(domain),
+        [
+            index.Video(names[v.key], names[v.key].strip("/"), None, None, v.split, "")
+            for v in videos
+        ],
+    )
+    index.write_labels(folder / paths.labels(domain), {names[k]: v for k, v in labels.items()})
+    stored = store.load(folder / paths.features(domain))
+    rows = {
+        names[key]: store.VideoFeatures("", rgb, flow, rgb[..., :1].astype("i4"), 1, 1.0)
+        for key, rgb, flow in zip(stored.keys, stored.rgb, stored.flow, strict=True)
+    }
+    store.write(folder / paths.features(domain), rows, stored.provenance)
+
+
+def _stage(folder: Path, name: str) -> None:
+    command = [sys.executable, "-m", f"pipeline.stages.{name}"]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(small_project, "CLASSES", tuple(NAMES[:3]))
+        small_project.write(folder)
+    for domain in (small_project.SOURCE, small_project.TARGET):
+        _renamed(folder, domain)
+    for stage in ("pretrain", "adapt", "evaluate", "report"):
+        _stage(folder, stage)
+    return folder
+
+
+def test_no_element_and_no_attribute_comes_out_of_a_name(project: Path) -> None:
+    text = (project / "results/report.html").read_text()
+    page = Page(text)
+    assert not page.tags & {"script", "img", "iframe", "object", "embed", "a:href", "b", "form"}
+    assert not [name for name in page.attributes if name.startswith("on")]
+    assert not {"src", "srcset", "action", "formaction"} & page.attributes
+    assert NAMES[0] in page.text
+    for figure in (project / "results/figures").glob("*.svg"):
+        assert "<script" not in figure.read_text()
+
+
+def test_every_table_gives_the_names_back(project: Path) -> None:
+    with (project / "results/predictions.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert {row["key"] for row in rows} == set(NAMES)
+    assert {row["adapted"] for row in rows} <= set(NAMES[:3])
+    assert json.loads((project / "models/adapted/card.json").read_text())["classes"] == sorted(
+        NAMES[:3]
+    )
+
+
+def test_a_browser_runs_nothing_of_it(project: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium here")
+    page = project / "results/report.html"
+    canary = project / "canary.html"
+    canary.write_text(f"<title>quiet</title><p>{NAMES[0]}</p>")
+    asked = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    titles = []
+    drawn = (
+        project / "results/figures" / f"{name}.svg" for name in ("classes", "confusion_adapted")
+    )
+    for path in (canary, page, *drawn):
+        done = subprocess.run(
+            [*asked, path.as_uri()], capture_output=True, text=True, timeout=120, check=True
+        )
+        titles.append("<title>run</title>" in done.stdout)
+        assert len(done.stdout) > 50
+    assert titles[0], "the canary itself must run"
+    assert not any(titles[1:])
