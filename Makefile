@@ -7,6 +7,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 repro: setup
 	dvc repro
+	@echo "The report: $(CURDIR)/results/report.html"
 
 benchmark: setup
 	python -m benchmarks.accuracy.features
