@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: setup repro test benchmark paper profile
+.PHONY: setup repro test faults benchmark paper profile
 
 repro: setup
 	dvc repro
@@ -28,6 +28,10 @@ test: setup
 	mypy
 	pytest -n auto --dist worksteal
 
+# What is slow, or needs real servers: they are installed first.
+faults: $(VENV)/.faults
+	pytest tests/faults
+
 setup: $(VENV)/.complete
 
 # uv is many times faster than pip; where it cannot be had, pip does the same. Compiled ahead, PyTorch
@@ -38,4 +42,9 @@ $(VENV)/.complete: requirements.txt
 	&& $(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python \
 	    $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) -r requirements.txt \
 	|| $(VENV)/bin/pip install -r requirements.txt
+	touch $@
+
+$(VENV)/.faults: requirements-faults.txt $(VENV)/.complete
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python -r $< \
+	|| $(VENV)/bin/pip install -r $<
 	touch $@
