@@ -44,20 +44,23 @@ def team(
     request: pytest.FixtureRequest, finished: Workspace, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Team]:
     folder = tmp_path_factory.mktemp(request.param)
+    with STORES[request.param](folder / "store") as store:
+        yield new_team(finished, folder, store)
+
+
+def new_team(finished: Workspace, folder: Path, store: Store) -> Team:
     first = introduce(Workspace(shutil.copytree(finished.folder, folder / "first", symlinks=True)))
     origin = folder / "origin"
     first.run("git", "init", "-q", "--bare", str(origin))
     first.run("git", "remote", "add", "origin", str(origin))
-    with STORES[request.param](folder / "store") as store:
-        types(first, "dvc remote add --default team URL", url=store.url)
-        for option, value in store.options.items():
-            types(first, f"dvc remote modify team {option} VALUE", value=value)
-        learn_secrets(first, store)
-        first.commit()
-        first.run("git", "push", "-q", "--set-upstream", "origin", "HEAD")
-        types(first, "dvc push")
-        second = newcomer(origin, folder / "second", store)
-        yield Team(store, origin, first, second)
+    types(first, "dvc remote add --default team URL", url=store.url)
+    for option, value in store.options.items():
+        types(first, f"dvc remote modify team {option} VALUE", value=value)
+    learn_secrets(first, store)
+    first.commit()
+    first.run("git", "push", "-q", "--set-upstream", "origin", "HEAD")
+    types(first, "dvc push")
+    return Team(store, origin, first, newcomer(origin, folder / "second", store))
 
 
 def learn_secrets(person: Workspace, store: Store) -> None:
@@ -160,3 +163,23 @@ def features_of(person: Workspace, domain: str, videos: list[Path]) -> dict[str,
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_a_conflict_in_git_costs_no_computation(finished: Workspace, tmp_path: Path) -> None:
+    with STORES["directory"](tmp_path / "store") as store:
+        team = new_team(finished, tmp_path, store)
+        for person, value in ((team.first, 0.5), (team.second, 2)):
+            person.set_params(adapt={"lambda1": value})
+            assert stages_run(types(person, REPRO)) == OF_A_TASK
+            person.commit()
+        types(team.first, "git push")
+        expected = results(team.second)
+
+        told = types(team.second, "git pull --no-rebase", check=False)
+        assert "CONFLICT (content): Merge conflict in dvc.lock" in told
+        team.second.run("git", "checkout", "-q", "--ours", "params.yaml")
+        types(team.second, "git checkout --theirs dvc.lock results/metrics.json")
+        assert stages_run(types(team.second, REPRO)) == []
+        assert results(team.second) == expected
+        team.second.commit()
+        types(team.second, "git push")
