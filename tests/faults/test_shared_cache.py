@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import npz_files
 import numpy as np
 import pytest
 from faults.people import introduce, types
@@ -18,6 +19,7 @@ from workspace import Workspace, new_workspace, stages_run
 GROUP = 61000
 ANNA, BERT = 61001, 61002
 DOMAINS = ("lab", "yard")
+SPLIT = ["train"] * 6 + ["test"] * 6
 OF_A_TASK = ["adapt", "evaluate", "report"]
 TRY = "dvc exp run --allow-missing --name NAME -S adapt.lambda1=VALUE"
 
@@ -71,17 +73,11 @@ def machine() -> Iterator[Path]:
 
 def save_features(path: Path, seed: int) -> None:
     """Twelve videos of three classes, half of them for training; 16 features."""
-    labels = np.arange(12) % 3
-    streams = np.random.default_rng(seed).normal(size=(2, 12, 5, 16)) + labels[:, None, None]
-    path.parent.mkdir(parents=True)
-    np.savez(
-        path,
-        key=[f"{number}.mp4" for number in range(12)],
-        rgb=streams[0],
-        flow=streams[1],
-        label=np.array(["jump", "run", "walk"])[labels],
-        split=["train"] * 6 + ["test"] * 6,
-    )
+    classes = np.arange(12) % 3
+    rgb, flow = np.random.default_rng(seed).normal(size=(2, 12, 5, 16)) + classes[:, None, None]
+    label = np.array(["jump", "run", "walk"])[classes]
+    names = [f"{number}.mp4" for number in range(12)]
+    npz_files.save(path, *names, rgb=rgb, flow=flow, label=label, split=SPLIT)
 
 
 @pytest.fixture(scope="module")
