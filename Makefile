@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: setup repro test benchmark paper profile docs
+.PHONY: setup repro test faults benchmark paper profile docs
 
 repro: setup
 	dvc repro
@@ -29,6 +29,10 @@ test: setup
 	mypy
 	pytest -n auto --dist worksteal
 
+# What is slow, or needs real servers: they are installed first.
+faults: $(VENV)/.faults
+	pytest tests/faults
+
 setup: $(VENV)/.complete
 
 # uv is many times faster than pip; where it cannot be had, pip does the same. Compiled ahead, PyTorch
@@ -41,8 +45,12 @@ $(VENV)/.complete: requirements.txt
 	|| $(VENV)/bin/pip install -r requirements.txt
 	touch $@
 
+# What some targets need beyond it: requirements-faults.txt, requirements-docs.txt.
+$(VENV)/.%: requirements-%.txt $(VENV)/.complete
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python -r $< \
+	|| $(VENV)/bin/pip install --quiet -r $<
+	touch $@
+
 # The documentation as a site, in site/.
-docs: setup
-	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python -r requirements-docs.txt \
-	|| $(VENV)/bin/pip install --quiet -r requirements-docs.txt
+docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet

@@ -1,0 +1,27 @@
+"""What stands at a path may be a link into DVC's cache, which others use too."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline import atomic
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_link_is_replaced_and_never_written_through(
+    link: Callable[[Path, Path], None], tmp_path: Path
+) -> None:
+    cached, path = tmp_path / "cached", tmp_path / "folder" / "output"
+    cached.write_text("shared")
+    path.parent.mkdir()
+    link(cached, path)
+    atomic.write_file(path, "new")
+    assert (cached.read_text(), path.read_text()) == ("shared", "new")
+
+    path.unlink()
+    link(cached, path)
+    with atomic.new_folder(path.parent) as folder:
+        (folder / path.name).write_text("newer")
+    assert (cached.read_text(), path.read_text()) == ("shared", "newer")
