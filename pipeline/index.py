@@ -12,7 +12,7 @@ from pipeline import tables
 from pipeline.errors import UserError
 
 Split = Literal["train", "test"]
-IMPORTED_SUFFIX = ".npz"
+IMPORTED_SUFFIXES = (".npz", ".npy")
 _SPLITS: Mapping[str, Split] = {"train": "train", "test": "test"}
 
 
@@ -34,8 +34,8 @@ class Video:
 
     @property
     def imported(self) -> bool:
-        """Whether the file holds features, of this video and others, and no pictures."""
-        return self.path.endswith(IMPORTED_SUFFIX)
+        """Whether the file holds features, of this video or others too, and no pictures."""
+        return self.path.endswith(IMPORTED_SUFFIXES)
 
 
 def all_imported(videos: Sequence[Video]) -> bool:

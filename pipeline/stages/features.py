@@ -94,7 +94,7 @@ def main() -> None:
     backbone = p.features.backbone
     require_fit(domain, backbone, videos)
     if backbone == "imported":
-        rows, provenance = imported.rows(paths.raw(domain), videos)
+        rows, provenance = imported.rows(paths.raw(domain), videos, p.clips.segments)
         store.write(paths.features(domain), rows, provenance)
         print(f"features {domain}: {len(rows)} videos imported, {provenance['imported']}")
     else:
