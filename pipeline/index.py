@@ -13,6 +13,7 @@ from pipeline.errors import UserError
 
 Split = Literal["train", "test"]
 IMPORTED_SUFFIXES = (".npz", ".npy")
+MODEL_SUFFIX = ".safetensors"
 _SPLITS: Mapping[str, Split] = {"train": "train", "test": "test"}
 
 
@@ -41,6 +42,11 @@ class Video:
 def all_imported(videos: Sequence[Video]) -> bool:
     """Whether these are videos of a domain whose features the user already has."""
     return bool(videos) and all(video.imported for video in videos)
+
+
+def is_model(videos: Sequence[Video]) -> bool:
+    """Whether these are the files of a model that was received, in place of a source's videos."""
+    return bool(videos) and all(video.path.endswith(MODEL_SUFFIX) for video in videos)
 
 
 def write_videos(path: Path, videos: Iterable[Video]) -> None:
