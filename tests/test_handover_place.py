@@ -12,7 +12,7 @@ import source_model
 import yaml
 from small_project import SOURCE, TARGET, without_the_source
 
-from pipeline import checkpoints, index, params, paths, per_video
+from pipeline import checkpoints, index, params, paths, per_video, store
 from pipeline.errors import UserError
 from pipeline.handover import __main__ as handover
 from pipeline.handover import bundle, exported, fit
@@ -80,6 +80,16 @@ def placed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs what leads from the received folder to models/source."""
     for stage in (index_stage, features, pretrain):
         run(stage, monkeypatch)
+
+
+def test_nothing_of_the_data_is_handed_over(made: Path) -> None:
+    held = store.load(made / "theirs" / paths.features(SOURCE))
+    rows = [row.tobytes()[:32] for stream in (held.rgb, held.flow) for row in stream]
+    assert len(rows) == 40
+    for path in (made / "handed").iterdir():
+        content = path.read_bytes()
+        assert not [row for row in rows if row in content]
+        assert not [key for key in held.keys if key.encode() in content]
 
 
 def test_the_stages_put_it_where_a_trained_one_would_be(
