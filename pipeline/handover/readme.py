@@ -8,7 +8,7 @@ from typing import Any
 from pipeline import metrics
 from pipeline.checkpoints import Card
 
-_SIGNS = re.compile(r"([\\`*{}\[\]#!|~<>]|(?<!\w)_|_(?!\w))")
+_SIGNS = re.compile(r"([\\`*{}\[\]#!|~]|(?<!\w)_|_(?!\w))")
 
 
 def text(card: Card, seeds: Sequence[int]) -> str:
