@@ -16,7 +16,7 @@ from pipeline import checkpoints, index, params, paths, per_video, store
 from pipeline.errors import UserError
 from pipeline.handover import __main__ as handover
 from pipeline.handover import bundle, exported, fit
-from pipeline.stages import adapt, features, pretrain
+from pipeline.stages import adapt, features, joint, pretrain
 from pipeline.stages import index as index_stage
 
 MODEL = f"{SOURCE}_model"
@@ -258,6 +258,14 @@ def test_features_of_another_origin_are_refused_with_what_to_do(
     assert f"  backbone_sha256: the model expects '{'ab' * 32}'" in told
     assert "  frames.clips.segments: the model expects 5, data/features/yard has None" in told
     assert "  flow.bound: the model expects 20.0, data/features/yard has None" in told
+
+
+def test_methods_that_see_the_source_are_not_run_without_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(index_stage, monkeypatch)
+    with pytest.raises(UserError, match=r"lab_model is a received model .* one of adapt\.method"):
+        joint.main()
 
 
 @pytest.mark.parametrize(
