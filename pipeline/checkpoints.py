@@ -72,7 +72,8 @@ class ModelCard:
         ]
         if differing:
             raise UserError(
-                "these features do not fit the source model; make both with the same parameters\n"
+                "these features do not fit the source model; give params.yaml and models/ what the "
+                "model expects and run `dvc repro`, or take a model of such features\n"
                 + "\n".join(f"  {line}" for line in differing)
             )
 

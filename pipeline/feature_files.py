@@ -1,9 +1,10 @@
 """Files of features that a user already has: an .npz with `key`, `rgb` and `flow`, checked.
 
-docs/datasets.md describes them. A file may also hold labels; they are not read here.
+docs/datasets.md describes them, and the other forms, which `listed_features` reads. A file may also
+hold labels; they are not read here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,28 +41,36 @@ class FeatureFile:
         return {"segments": segments, "windows": windows, "dim": dim, **named}
 
 
-def read_all(paths: Sequence[Path]) -> Iterator[FeatureFile]:
+def read_all(paths: Iterable[Path]) -> Iterator[FeatureFile]:
     """Reads files of one domain, each when it is asked for.
 
     Raises UserError: a faulty file, files of different kinds, a key that stands twice.
     """
-    kind: dict[str, Any] = {}
+    return alike(map(read, paths))
+
+
+def alike(files: Iterable[FeatureFile]) -> Iterator[FeatureFile]:
+    """The same files, each when it is asked for.
+
+    Raises UserError: files of different kinds, a key that stands twice.
+    """
+    first: FeatureFile | None = None
     where: dict[str, Path] = {}
-    for path in paths:
-        file = read(path)
-        kind = kind or file.kind
-        if file.kind != kind:
+    for file in files:
+        first = first or file
+        if file.kind != first.kind:
             raise UserError(
-                f"{path}: expected features like those of {paths[0].name}, {_words(kind)}; "
-                f"found {_words(file.kind)}; make a domain's files with one extractor"
+                f"{file.path}: expected features like those of {first.path.name}, "
+                f"{_words(first.kind)}; found {_words(file.kind)}; "
+                "make a domain's files with one extractor"
             )
         for key in file.keys:
             if key in where:
                 raise UserError(
-                    f"{path}: key {key!r} stands in {where[key].name} already; "
+                    f"{file.path}: key {key!r} stands in {where[key].name} already; "
                     "take it out, a key names one video"
                 )
-            where[key] = path
+            where[key] = file.path
         yield file
 
 
@@ -84,7 +93,7 @@ def read(path: Path) -> FeatureFile:
     keys = npz.texts(path, "key", arrays["key"])
     if "" in keys:
         raise UserError(f"{path}: key: number {keys.index('')} is empty; name every video")
-    rgb, flow = (_stream(path, name, arrays[name], keys) for name in ("rgb", "flow"))
+    rgb, flow = (of_videos(path, name, arrays[name], keys) for name in ("rgb", "flow"))
     if rgb.shape != flow.shape:
         raise UserError(
             f"{path}: expected rgb and flow of one shape, "
@@ -93,17 +102,11 @@ def read(path: Path) -> FeatureFile:
     return FeatureFile(path, tuple(keys), rgb, flow, _extractor(path, arrays.get("extractor")))
 
 
-def _stream(path: Path, name: str, array: npz.Array, keys: Sequence[str]) -> NDArray[np.float32]:
-    """Features (n, T, d) or (n, T, W, d) of any precision -> (n, T, W, d) float32."""
-    if array.dtype.newbyteorder("=") not in _FLOATS or array.ndim not in (3, 4) or not array.size:
-        raise UserError(
-            f"{path}: {name}: expected (n, T, d) or (n, T, W, d) of float16, float32 or float64, "
-            f"none of them 0; found {array.dtype} of shape {array.shape}"
-        )
-    if len(array) != len(keys):
+def of_videos(path: Path, name: str, array: npz.Array, keys: Sequence[str]) -> NDArray[np.float32]:
+    """Features (n, T, d) or (n, T, W, d) of any precision -> (n, T, W, d) float32, finite."""
+    values = as_float32(path, name, array, "(n, T, d) or (n, T, W, d)", (3, 4))
+    if len(values) != len(keys):
         raise UserError(f"{path}: {name}: expected {len(keys)} rows, one a key, found {len(array)}")
-    with np.errstate(over="ignore"):  # too large for float32 is not finite, and said below
-        values = array.astype(np.float32)
     finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
     if not finite.all():
         first = keys[int(finite.argmin())]
@@ -112,6 +115,23 @@ def _stream(path: Path, name: str, array: npz.Array, keys: Sequence[str]) -> NDA
             f"are not finite as float32, {first!r} first; extract these anew or take them out"
         )
     return values[:, :, np.newaxis] if values.ndim == 3 else values
+
+
+def as_float32(
+    path: Path, name: str, array: npz.Array, form: str, dimensions: Collection[int]
+) -> NDArray[np.float32]:
+    """An array of features of any precision as float32.
+
+    Raises UserError: other types, another number of dimensions than `form` says, or one that is 0.
+    """
+    floats = array.dtype.newbyteorder("=") in _FLOATS
+    if not floats or array.ndim not in dimensions or not array.size:
+        raise UserError(
+            f"{path}: {name}: expected {form} of float16, float32 or float64, "
+            f"none of them 0; found {array.dtype} of shape {array.shape}"
+        )
+    with np.errstate(over="ignore"):  # too large for float32 is not finite, and said elsewhere
+        return array.astype(np.float32)
 
 
 def _extractor(path: Path, array: npz.Array | None) -> str | None:

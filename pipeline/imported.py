@@ -1,14 +1,14 @@
 """Imported features as rows of the feature store: no frames, no network, no labels."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import feature_files
+from pipeline import feature_files, listed_features
 from pipeline.errors import UserError
 from pipeline.fingerprint import fingerprint
 from pipeline.index import Video
@@ -17,17 +17,20 @@ from pipeline.store import VideoFeatures
 VERSION = 1  # raise it when the rows of unchanged files change
 
 
-def rows(root: Path, videos: Sequence[Video]) -> tuple[dict[str, VideoFeatures], dict[str, Any]]:
+def rows(
+    root: Path, videos: Sequence[Video], segments: int
+) -> tuple[dict[str, VideoFeatures], dict[str, Any]]:
     """Reads the files that hold the videos, below `root` -> a row a key, and the provenance.
 
     The provenance is what two domains must have in common, not which files they came from.
+    `segments`: T, into which files of one video that hold steps in time are averaged.
 
     Raises UserError: a faulty file, or a video that is not in it.
     """
     wanted = {video.key for video in videos}
     found: dict[str, VideoFeatures] = {}
     kind: dict[str, Any] = {}
-    for file in feature_files.read_all([root / path for path in sorted({v.path for v in videos})]):
+    for file in _files(root, videos, segments):
         kind = file.kind
         streams = zip(file.keys, file.rgb, file.flow, strict=True)
         found |= {key: _row(rgb, flow) for key, rgb, flow in streams if key in wanted}
@@ -38,6 +41,15 @@ def rows(root: Path, videos: Sequence[Video]) -> tuple[dict[str, VideoFeatures],
             "first; run `dvc repro` to index it anew"
         )
     return found, {"version": VERSION, "features": {"backbone": "imported"}, "imported": kind}
+
+
+def _files(
+    root: Path, videos: Sequence[Video], segments: int
+) -> Iterator[feature_files.FeatureFile]:
+    if (root / listed_features.TABLE).is_file():
+        wanted = {video.key for video in videos}
+        return feature_files.alike(listed_features.read(root, wanted, segments))
+    return feature_files.read_all([root / path for path in sorted({v.path for v in videos})])
 
 
 def _row(rgb: NDArray[np.float32], flow: NDArray[np.float32]) -> VideoFeatures:

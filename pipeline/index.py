@@ -12,7 +12,8 @@ from pipeline import tables
 from pipeline.errors import UserError
 
 Split = Literal["train", "test"]
-IMPORTED_SUFFIX = ".npz"
+IMPORTED_SUFFIXES = (".npz", ".npy")
+MODEL_SUFFIX = ".safetensors"
 _SPLITS: Mapping[str, Split] = {"train": "train", "test": "test"}
 
 
@@ -34,13 +35,18 @@ class Video:
 
     @property
     def imported(self) -> bool:
-        """Whether the file holds features, of this video and others, and no pictures."""
-        return self.path.endswith(IMPORTED_SUFFIX)
+        """Whether the file holds features, of this video or others too, and no pictures."""
+        return self.path.endswith(IMPORTED_SUFFIXES)
 
 
 def all_imported(videos: Sequence[Video]) -> bool:
     """Whether these are videos of a domain whose features the user already has."""
     return bool(videos) and all(video.imported for video in videos)
+
+
+def is_model(videos: Sequence[Video]) -> bool:
+    """Whether these are the files of a model that was received, in place of a source's videos."""
+    return bool(videos) and all(video.path.endswith(MODEL_SUFFIX) for video in videos)
 
 
 def write_videos(path: Path, videos: Iterable[Video]) -> None:

@@ -148,7 +148,8 @@ def main() -> None:
     parser.add_argument("--measure", type=int, default=2, help="videos of each domain to try")
     options = parser.parse_args()
     p = params.load()
-    names = options.domains or [p.task.source, p.task.target]
+    of_task = [p.task.source, p.task.target]
+    names = options.domains or [n for n in of_task if p.domains[n].dataset != "received"]
     if len(names) > 2:
         parser.error("name one domain or folder, or two: a source and a target")
     domains = [look(name, p) for name in names]

@@ -34,6 +34,26 @@ def task_classes(
     return tuple(chosen)
 
 
+def require_classes_of_model(
+    known: Sequence[str], wanted: Sequence[str] | None, target: Sequence[str]
+) -> None:
+    """Whether a model that was received, of classes `known`, fits the task.
+
+    Raises UserError: `task.classes` names others, or the target's labels share fewer than 2.
+    """
+    if wanted is not None and set(wanted) != set(known):
+        raise UserError(
+            f"task.classes: {', '.join(sorted(wanted))}; the received model tells apart "
+            f"{', '.join(known)}, which is fixed; set task.classes to null"
+        )
+    if target and len(set(known) & set(target)) < 2:
+        raise UserError(
+            f"the received model tells apart {', '.join(known)}; the target's labels are "
+            f"{', '.join(target)}: they share fewer than 2; give the target's classes the model's "
+            "names, or leave its labels out"
+        )
+
+
 @dataclass(frozen=True)
 class Labelled:
     """Some videos and their classes: keys, and numbers (n,) int64 in [0, c)."""

@@ -21,6 +21,7 @@ from pydantic import (
 from pipeline import faults, plain_yaml
 from pipeline.errors import UserError
 
+DOMAIN_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 # bounds that no experiment needs to cross: one digit too many must not fill a machine's memory
@@ -67,7 +68,14 @@ class Domain(Section):
     """A set of videos in data/raw/<name> (a folder, or a link to one)."""
 
     dataset: Literal[
-        "demo", "epic_kitchens", "folder", "hmdb51", "imported", "olympic_sports", "ucf101"
+        "demo",
+        "epic_kitchens",
+        "folder",
+        "hmdb51",
+        "imported",
+        "olympic_sports",
+        "received",
+        "ucf101",
     ]
     classes: str | tuple[str, ...] | None = None  # a class map's name, a list, or all
     kitchen: Literal["D1", "D2", "D3"] | None = None  # epic_kitchens only
@@ -84,6 +92,12 @@ class Domain(Section):
     def _kitchen_belongs_to_epic(self) -> "Domain":
         if (self.dataset == "epic_kitchens") != (self.kitchen is not None):
             raise ValueError("`kitchen` (D1, D2 or D3) goes with dataset epic_kitchens, only")
+        return self
+
+    @model_validator(mode="after")
+    def _a_received_model_is_taken_as_it_is(self) -> "Domain":
+        if self.dataset == "received" and (self.classes is not None or self.skip):
+            raise ValueError("a received model is taken as it is: no `classes`, no `skip`")
         return self
 
 
@@ -265,7 +279,7 @@ class Params(Section):
     @classmethod
     def _names_are_safe(cls, domains: dict[str, Domain]) -> dict[str, Domain]:
         for name in domains:
-            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+            if not re.fullmatch(DOMAIN_NAME, name):
                 raise ValueError(f"{name!r}: a domain's name has letters, digits, - and _ only")
         return domains
 
@@ -288,10 +302,21 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _a_received_model_has_no_videos(self) -> "Params":
+        if self.domains[self.task.target].dataset == "received":
+            raise ValueError(
+                f"task.target: {self.task.target} is a received model, without videos to adapt to; "
+                "it can be the source"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _imported_features_are_of_imported_domains(self) -> "Params":
         backbone = self.features.backbone
         for name in (self.task.source, self.task.target):
             dataset = self.domains[name].dataset
+            if dataset == "received":
+                continue
             if (dataset == "imported") != (backbone == "imported"):
                 raise ValueError(
                     f"features.backbone: {backbone} does not fit domains.{name}, whose dataset is "

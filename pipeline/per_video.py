@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline import engine, shards
 from pipeline.errors import UserError
-from pipeline.index import Video, all_imported
+from pipeline.index import Video, all_imported, is_model
 from pipeline.staging import Staging
 
 
@@ -56,6 +56,8 @@ class Entries:
 
 def why_idle(videos: Sequence[Video], *, stream: bool) -> str | None:
     """Why stages `decode` and `flow` have nothing to do for these videos, or None."""
+    if is_model(videos):
+        return "the domain is a model that was received"
     if all_imported(videos):
         return "the domain's features are imported"
     return "features.stream: features come straight from the videos" if stream else None

@@ -49,7 +49,7 @@ def _npz(folder: Path) -> list[bytes]:
 def _read_npz(folder: Path) -> object:
     videos = listed_features.list_videos(folder, None)
     rows = [index.Video(v.key, v.path, None, None, v.split, "") for v in videos]
-    return imported.rows(folder, rows), feature_files.read(folder / "a.npz")
+    return imported.rows(folder, rows, 5), feature_files.read(folder / "a.npz")
 
 
 def _stored(folder: Path, count: int = 3) -> bytes:

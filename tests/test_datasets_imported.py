@@ -89,7 +89,7 @@ def test_a_fault_names_file_and_array(
 
 def test_a_folder_without_such_files_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"")
-    with pytest.raises(UserError, match=r"found no \.npz file directly there"):
+    with pytest.raises(UserError, match=r"found neither a videos\.csv nor an \.npz file"):
         listed(tmp_path)
 
 

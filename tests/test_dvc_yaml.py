@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,6 +14,7 @@ STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 DEMO = yaml.safe_load((ROOT / "data/demo/dvc.yaml").read_text())["stages"]
 BENCHMARK = yaml.safe_load((ROOT / "benchmarks/dvc.yaml").read_text())["stages"]
 JOINT = yaml.safe_load((ROOT / "joint/dvc.yaml").read_text())["stages"]
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 ALL = STAGES | DEMO | JOINT
 
 
@@ -76,6 +78,26 @@ def test_no_parameter_reaches_a_shell(stage: str) -> None:
     """DVC puts it into the command as it stands: a domain called `x; rm -rf ~` would be run."""
     values = DEMO["demo"]["matrix"]["domain"] if stage == "demo" else []
     assert "${" not in ALL[stage]["cmd"] or values == ["studio", "street"]
+
+
+def value_of(name: str) -> Any:
+    value = PARAMS
+    for part in name.split("."):
+        value = value[part]
+    return value
+
+
+def keys_inside(value: Any) -> set[str]:
+    if not isinstance(value, dict):
+        return set()
+    return set(value).union(*(keys_inside(part) for part in value.values()))
+
+
+@pytest.mark.parametrize("stage", ALL)
+def test_the_run_cache_sees_every_parameter(stage: str) -> None:
+    overlooked = {"size", "nfiles"}  # DVC leaves them out of the key, meaning those of files
+    names = [name for name in ALL[stage].get("params", []) if "${" not in name]
+    assert not [name for name in names if keys_inside(value_of(name)) & overlooked]
 
 
 def test_what_sees_the_source_is_not_run_with_the_source_free_stages() -> None:

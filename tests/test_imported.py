@@ -20,7 +20,7 @@ def videos(path: str, *keys: str) -> list[Video]:
 
 def written(root: Path, listed: list[Video]) -> bytes:
     """The bytes of the store that is made of these."""
-    rows, provenance = imported.rows(root, listed)
+    rows, provenance = imported.rows(root, listed, 5)
     store.write(root / "store", rows, provenance)
     [path] = (root / "store").iterdir()
     return path.read_bytes()
@@ -65,8 +65,8 @@ def test_a_changed_value_changes_its_fingerprint_alone(tmp_path: Path) -> None:
     given["flow"][1, 0, 0] += 1
     save(tmp_path / "a.npz", "x", "y")
     save(tmp_path / "b.npz", **given)
-    before, _ = imported.rows(tmp_path, videos("a.npz", "x", "y"))
-    after, _ = imported.rows(tmp_path, videos("b.npz", "x", "y"))
+    before, _ = imported.rows(tmp_path, videos("a.npz", "x", "y"), 5)
+    after, _ = imported.rows(tmp_path, videos("b.npz", "x", "y"), 5)
     assert before["x"].fingerprint == after["x"].fingerprint
     assert before["y"].fingerprint != after["y"].fingerprint
 
@@ -74,19 +74,19 @@ def test_a_changed_value_changes_its_fingerprint_alone(tmp_path: Path) -> None:
 def test_a_video_that_no_file_holds_is_told(tmp_path: Path) -> None:
     save(tmp_path / "a.npz", "x")
     with pytest.raises(UserError, match=r"1 videos of the index are in none .*'y' first"):
-        imported.rows(tmp_path, videos("a.npz", "x", "y"))
+        imported.rows(tmp_path, videos("a.npz", "x", "y"), 5)
 
 
 def model_of(root: Path, extractor: str | None) -> checkpoints.Card:
     """The card of a model that learned from such features."""
     save(root / "source.npz", "x", extractor=extractor)
-    _, provenance = imported.rows(root, videos("source.npz", "x"))
+    _, provenance = imported.rows(root, videos("source.npz", "x"), 5)
     return checkpoints.Card(("a", "b"), 4, 2, 0.3, provenance)
 
 
 def test_two_domains_of_one_extractor_fit_each_other(tmp_path: Path) -> None:
     save(tmp_path / "target.npz", "y", "z", seed=1, extractor="i3d")
-    _, provenance = imported.rows(tmp_path, videos("target.npz", "y"))
+    _, provenance = imported.rows(tmp_path, videos("target.npz", "y"), 5)
     model_of(tmp_path, "i3d").require_features(provenance, tmp_path)
 
 
@@ -103,7 +103,7 @@ def test_features_of_another_kind_do_not_fit_the_model(
 ) -> None:
     other = np.ones((1, 2, width))
     save(tmp_path / "target.npz", "y", rgb=other, flow=other, extractor=extractor)
-    _, provenance = imported.rows(tmp_path, videos("target.npz", "y"))
+    _, provenance = imported.rows(tmp_path, videos("target.npz", "y"), 5)
     with pytest.raises(UserError) as caught:
         model_of(tmp_path, "i3d").require_features(provenance, tmp_path)
     assert expected in str(caught.value)

@@ -11,13 +11,23 @@ from pipeline.datasets import (
     hmdb51,
     imported,
     olympic_sports,
+    received,
     ucf101,
 )
 from pipeline.datasets.counts import Kitchen
 from pipeline.datasets.listing import Listed
 from pipeline.errors import UserError
 
-Name = Literal["ucf101", "hmdb51", "olympic_sports", "epic_kitchens", "folder", "demo", "imported"]
+Name = Literal[
+    "ucf101",
+    "hmdb51",
+    "olympic_sports",
+    "epic_kitchens",
+    "folder",
+    "demo",
+    "imported",
+    "received",
+]
 
 
 class _Dataset(NamedTuple):
@@ -32,6 +42,7 @@ _WITHOUT_KITCHEN: Mapping[Name, _Dataset] = {
     "folder": _Dataset(folder.list_videos, folder.LAYOUT),
     "demo": _Dataset(demo.list_videos, demo.LAYOUT),
     "imported": _Dataset(imported.list_videos, imported.LAYOUT),
+    "received": _Dataset(received.list_videos, received.LAYOUT),
 }
 
 

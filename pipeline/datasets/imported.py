@@ -1,26 +1,31 @@
-"""Features that a user already has: .npz files in place of videos, see `pipeline.feature_files`.
+"""Features that a user already has, in place of videos.
 
-Beside the features a file may hold `label` (n strings, an empty one where nobody knows) and
-`split` (n strings, train or test).
+Either a videos.csv and what `pipeline.listed_features` knows, or .npz files, see
+`pipeline.feature_files`. Beside the features such a file may hold `label` (n strings, an empty one
+where nobody knows) and `split` (n strings, train or test); an empty label in the CSV is the same.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline import feature_files, npz
-from pipeline.datasets.csv_listing import SPLITS
+from pipeline import feature_files, listed_features, npz
+from pipeline.datasets.csv_listing import SPLITS, FaultyRowError, read_rows
 from pipeline.datasets.disk import files_in, shortened
 from pipeline.datasets.hashed_split import hashed_split
 from pipeline.datasets.listing import Listed, Split
 from pipeline.datasets.selection import select
 from pipeline.errors import UserError
-from pipeline.index import IMPORTED_SUFFIX
 
-LAYOUT = "one or more .npz files with the arrays key, rgb, flow and, as far as known, label, split"
+LAYOUT = (
+    "one or more .npz files with the arrays key, rgb, flow and, as far as known, label, split; or "
+    "videos.csv (video,label,split) and the .npy or .npz files of these videos"
+)
 
 
 def list_videos(root: Path, classes: Mapping[str, str] | None) -> list[Listed]:
-    """Videos of the files directly in `root`, sorted by key; the path is that of their file.
+    """Videos of videos.csv, or of the files directly in `root`; sorted by key.
+
+    The path is that of a file with features of the video: RGB, if flow is in another.
 
     Args:
         root: the domain's folder, or a link to it.
@@ -29,13 +34,31 @@ def list_videos(root: Path, classes: Mapping[str, str] | None) -> list[Listed]:
 
     Raises:
         UserError: no file; whatever is wrong with one, see `feature_files.read_all`; labels or
-            splits that are no strings, or not one a key; a split other than train or test.
+            splits that are no strings, or not one a key; a split other than train or test; faulty
+            rows of videos.csv, or videos of it without features.
     """
-    names = files_in(root, IMPORTED_SUFFIX)
+    table = root / listed_features.TABLE
+    if table.is_file():
+        rows = read_rows(table, lambda key: (key, _path(root, key)), some_without_label=True)
+        return select(rows, classes, root)
+    names = files_in(root, ".npz")
     if not names:
-        raise UserError(f"{root}: expected {LAYOUT}; found no .npz file directly there")
+        raise UserError(
+            f"{root}: expected {LAYOUT}; found neither a videos.csv nor an .npz file directly there"
+        )
     files = feature_files.read_all([root / name for name in names])
     return select([video for file in files for video in _videos(file)], classes, root)
+
+
+def _path(root: Path, key: str) -> str:
+    """The path below `root` of a file with features of the video."""
+    if not key or {"\0", "\r"} & set(key):
+        raise FaultyRowError(f"video {key!r} is empty or holds a NUL or carriage return")
+    try:
+        files = [listed_features.first_file(part) for part in listed_features.place(root, key)]
+    except UserError as fault:
+        raise FaultyRowError(str(fault)) from None
+    return files[0].relative_to(root).as_posix()
 
 
 def _videos(file: feature_files.FeatureFile) -> list[Listed]:

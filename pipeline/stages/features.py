@@ -1,7 +1,8 @@
 """Stage `features`: clips -> two-stream features in HDF5, without labels.
 
 The clips are cut out of frames and flow, or with features.stream, straight out of the videos; the
-result is the same. Features that a user already has are checked and written in the same form.
+result is the same. Features that a user already has are checked and written in the same form. A
+received model, which stands for a source, is handed through to stage `pretrain`.
 
 Reads   data/frames/<domain>, data/flow/<domain> or data/raw/<domain>,
         data/index/<domain>/videos.csv, models/<backbone>, params clips, decode, flow, features
@@ -29,6 +30,7 @@ from pipeline.decoding import VideoDecoder
 from pipeline.errors import UserError
 from pipeline.feature_extraction import Extract
 from pipeline.flow_extraction import FlowExtractor
+from pipeline.handover import bundle
 from pipeline.staging import Staging
 from pipeline.video_clips import ClipSource, Published, Streamed
 
@@ -91,10 +93,14 @@ def main() -> None:
     domain = stages.domain_argument()
     p = params.load()
     videos = index.read_videos(paths.videos(domain))
+    if index.is_model(videos):
+        bundle.copy(paths.raw(domain), paths.features(domain))
+        print(f"features {domain}: none, the domain is a model that was received")
+        return
     backbone = p.features.backbone
     require_fit(domain, backbone, videos)
     if backbone == "imported":
-        rows, provenance = imported.rows(paths.raw(domain), videos)
+        rows, provenance = imported.rows(paths.raw(domain), videos, p.clips.segments)
         store.write(paths.features(domain), rows, provenance)
         print(f"features {domain}: {len(rows)} videos imported, {provenance['imported']}")
     else:

@@ -65,6 +65,9 @@ def main() -> None:
     index.write_videos(paths.videos(name), hashed(root, listed))
     index.write_labels(paths.labels(name), labels)
     index.write_classes(paths.classes(name), labels.values())
+    if domain.dataset == "received":
+        print(f"index {name}: a received model of {len(listed)} seeds, no videos")
+        return
     train = sum(video.split == "train" for video in listed)
     print(
         f"index {name}: {train} train and {len(listed) - train} test videos, "

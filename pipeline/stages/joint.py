@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from pipeline import atomic, checkpoints, index, metrics, params, paths, stages, store, tables
 from pipeline.descent import Settings
+from pipeline.errors import UserError
 from pipeline.features import Features
 from pipeline.joint import JOINT_METHODS, JointData, JointMethod, JointWeights
 from pipeline.joint.card import JointCard
@@ -51,6 +52,11 @@ def main() -> None:
     """Runs the stage."""
     p = params.load()
     source, target = p.task.source, p.task.target
+    if index.is_model(index.read_videos(paths.videos(source))):
+        raise UserError(
+            f"joint: {source} is a received model without the source's videos, which these methods "
+            "see; take one of adapt.method"
+        )
     names = [index.read_classes(paths.classes(domain)) for domain in (source, target)]
     classes = task_classes(p.task.classes, *names)
     method = JOINT_METHODS[p.joint.method](

@@ -3,6 +3,9 @@
 Reads   data/features/<source>, data/index/<source>/{videos,labels}.csv,
         data/index/<target>/classes.csv (names alone), params seeds, task, network, pretrain
 Writes  models/source (a model a seed, card.json, training.csv)
+
+A model that was received from somebody else stands in data/features/<source>, and is checked and
+put in place instead.
 """
 
 import sys
@@ -20,10 +23,13 @@ from pipeline import (
     tables,
     training,
 )
+from pipeline.handover import received
+from pipeline.index import Video
 from pipeline.labelling import (
     Labelled,
     of_classes,
     of_split,
+    require_classes_of_model,
     require_every_class,
     task_classes,
 )
@@ -32,12 +38,31 @@ from pipeline.labelling import (
 def main() -> None:
     """Runs the stage."""
     p = params.load()
+    videos = index.read_videos(paths.videos(p.task.source))
+    if index.is_model(videos):
+        take_over(p)
+    else:
+        train_anew(p, videos)
+
+
+def take_over(p: params.Params) -> None:
+    """Puts a received model in place, if it fits the task."""
+    card, models, log = received.load(paths.features(p.task.source))
+    theirs = index.read_classes(paths.classes(p.task.target))
+    require_classes_of_model(card.classes, p.task.classes, theirs)
+    _tell(card.classes, card.classes, theirs, p.task.target)
+    if theirs and (absent := sorted(set(card.classes) - set(theirs))):
+        print(f"no label of the target says {', '.join(absent)}; the model may say so all the same")
+    checkpoints.save(paths.SOURCE_MODEL, models, card, log)
+
+
+def train_anew(p: params.Params, videos: Sequence[Video]) -> None:
+    """Trains a source model a seed on the source's labelled videos."""
     source, target = p.task.source, p.task.target
     ours, theirs = (index.read_classes(paths.classes(domain)) for domain in (source, target))
     classes = task_classes(p.task.classes, ours, theirs)
     _tell(classes, ours, theirs, target)
 
-    videos = index.read_videos(paths.videos(source))
     labels = index.read_labels(paths.labels(source))
     train = of_classes(of_split(videos, "train"), labels, classes)
     require_every_class(train, classes, source)
