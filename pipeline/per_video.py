@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import engine, shards
+from pipeline import engine, params, parts, ray_engine, shards
 from pipeline.errors import UserError
 from pipeline.index import Video, all_imported
 from pipeline.staging import Staging
@@ -61,9 +61,12 @@ def why_idle(videos: Sequence[Video], *, stream: bool) -> str | None:
     return "features.stream: features come straight from the videos" if stream else None
 
 
-def publish_nothing(stage: str, domain: str, folder: Path, why: str) -> None:
+def publish_nothing(
+    stage: str, domain: str, folder: Path, why: str, part: str | None = None
+) -> None:
     """Writes a shard without videos. The staging store keeps what it has for other runs."""
-    shards.publish(folder, {}, provenance={})
+    if not part:
+        shards.publish(folder, {}, provenance={})
     print(f"{stage} {domain}: nothing to do, {why}")
 
 
@@ -80,6 +83,38 @@ def by_processes(compute: Callable[[Job], bytes], workers: int | None) -> Fill:
     return fill
 
 
+def by_cluster(
+    compute: Callable[[Job], bytes],
+    workers: int | None,
+    address: str | None,
+    stream: ray_engine.Stream[Job, bytes] | None = None,
+) -> Fill:
+    """`compute` runs on a Ray cluster, a video a task; where there are GPUs, `stream` if given."""
+
+    def fill(staging: Staging, todo: Sequence[Job]) -> Sequence[engine.Failure[Job]]:
+        failures = list[engine.Failure[Job]]()
+        label = f"{staging.stage} {staging.domain}"
+        if not todo:
+            return failures
+        with ray_engine.connected(address):
+            if stream and ray_engine.gpus():
+                done = ray_engine.streamed(stream, todo, failures, label=label, workers=workers)
+            else:
+                done = ray_engine.results(compute, todo, failures, label=label, workers=workers)
+            for job, content in done:
+                staging.write(job.fingerprint, content)
+        return failures
+
+    return fill
+
+
+def by_engine(compute: Callable[[Job], bytes], section: params.Engine) -> Fill:
+    """`compute` runs where `engine` of params.yaml says."""
+    if section.kind == "ray":
+        return by_cluster(compute, section.workers, section.address)
+    return by_processes(compute, section.workers)
+
+
 @contextmanager
 def staged(stage: str, domain: str, jobs: Sequence[Job], fill: Fill) -> Iterator[Entries]:
     """Does the jobs that have no entry in the staging store, then lends all entries to publish.
@@ -92,14 +127,30 @@ def staged(stage: str, domain: str, jobs: Sequence[Job], fill: Fill) -> Iterator
         )
     staging = Staging(stage, domain)
     with staging.lock():
-        todo = [job for job in jobs if not staging.path(job.fingerprint).exists()]
-        print(f"{stage} {domain}: {len(todo)} videos to do, {len(jobs) - len(todo)} done before")
-        failures = fill(staging, todo)
-        if failures:
-            reasons = {failure.item.video.key: failure.reason for failure in failures}
-            raise UserError(_table(staging, reasons, len(jobs)))
+        _do(staging, jobs, fill)
         yield Entries(staging, jobs)
         staging.prune({job.fingerprint for job in jobs})
+
+
+def do_part(stage: str, domain: str, jobs: Sequence[Job], fill: Fill, part: str) -> None:
+    """Does the jobs of part NUMBER/COUNT that are missing; a run without parts publishes them all.
+
+    Raises UserError if that is no part, and as `staged`.
+    """
+    staging, wanted = Staging(stage, domain), parts.parsed(part)
+    print(f"{stage} {domain}: part {part} of {len(jobs)} videos; nothing is published")
+    with staging.lock(f".{wanted.number}-{wanted.count}"):
+        _do(staging, [job for job in jobs if wanted.holds(job.video.key)], fill)
+
+
+def _do(staging: Staging, jobs: Sequence[Job], fill: Fill) -> None:
+    todo = [job for job in jobs if not staging.path(job.fingerprint).exists()]
+    done = len(jobs) - len(todo)
+    print(f"{staging.stage} {staging.domain}: {len(todo)} videos to do, {done} done before")
+    failures = fill(staging, todo)
+    if failures:
+        reasons = {failure.item.video.key: failure.reason for failure in failures}
+        raise UserError(_table(staging, reasons, len(jobs)))
 
 
 def _table(staging: Staging, reasons: dict[str, str], total: int) -> str:

@@ -24,6 +24,22 @@ def run(main: Callable[[], None]) -> None:
 
 def domain_argument() -> str:
     """The one argument of a per-domain stage: the domain's name in params.yaml."""
+    return _domain_parser().parse_args().domain
+
+
+def domain_and_part() -> tuple[str, str | None]:
+    """The domain's name, and which part of its videos is asked for, if not all."""
+    parser = _domain_parser()
+    parser.add_argument(
+        "--part",
+        metavar="NUMBER/COUNT",
+        help="do this part of the videos into .staging and publish nothing; see docs/cluster.md",
+    )
+    given = parser.parse_args()
+    return given.domain, given.part
+
+
+def _domain_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser()
     parser.add_argument("domain", help="a name under `domains` in params.yaml")
-    return parser.parse_args().domain
+    return parser
