@@ -97,11 +97,7 @@ def gather_features(folder: Path, jobs: list[Job]) -> None:
     fill(staging, jobs, entry())
     entries = Entries(staging, jobs)
     with measured("feature store: write", len(jobs)):
-        rows = {
-            job.video.key: extraction.read_entry(job.fingerprint, c) for job, c in entries.read()
-        }
-        store.write(folder / "features", rows, {"version": 1})
-    del rows
+        store.write(folder / "features", entries.by_key(extraction.read_entry), {"version": 1})
     with measured("feature store: read", len(jobs)):
         store.load(folder / "features")
 

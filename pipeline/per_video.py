@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline import engine, params, parts, ray_engine, shards
 from pipeline.errors import UserError
 from pipeline.index import Video, all_imported
 from pipeline.staging import Staging
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,35 @@ class _Stored:
 
 
 @dataclass(frozen=True)
+class _ByKey(Mapping[str, R]):
+    """Reads a result when it is asked for, so that those of all videos need not fit into memory."""
+
+    staging: Staging
+    fingerprints: Mapping[str, str]
+    parse: Callable[[str, bytes], R]
+
+    def __getitem__(self, key: str) -> R:
+        fingerprint = self.fingerprints[key]
+        return self.parse(fingerprint, self.staging.path(fingerprint).read_bytes())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.fingerprints)
+
+    def __len__(self) -> int:
+        return len(self.fingerprints)
+
+
+@dataclass(frozen=True)
 class Entries:
     """The finished work of a stage for a domain, an entry a video."""
 
     staging: Staging
     jobs: Sequence[Job]
 
-    def read(self) -> Iterator[tuple[Job, bytes]]:
-        """Each job and its result."""
-        for job in self.jobs:
-            yield job, self.staging.path(job.fingerprint).read_bytes()
+    def by_key(self, parse: Callable[[str, bytes], R]) -> Mapping[str, R]:
+        """Results by their videos' keys; `parse` gets fingerprint and content."""
+        fingerprints = {job.video.key: job.fingerprint for job in self.jobs}
+        return _ByKey(self.staging, fingerprints, parse)
 
     def publish(self, folder: Path, provenance: Mapping[str, Any]) -> None:
         """Writes the results as shards."""

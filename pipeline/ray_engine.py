@@ -54,8 +54,8 @@ def connected(address: str | None) -> Iterator[None]:
         ray.shutdown()
         raise UserError(
             f"engine.address: no Ray cluster could be joined at {where!r} "
-            f"({' '.join(str(fault).split())}); start one with `ray start --head`, or see "
-            "docs/cluster.md"
+            f"({' '.join(str(fault).split())}); start it with `ray start`, with the same "
+            "RAY_AUTH_MODE here and there; docs/cluster.md says how"
         ) from None
     try:
         yield

@@ -54,7 +54,7 @@ def filling(done: list[str]) -> Fill:
 
 
 def contents(entries: Entries) -> list[bytes]:
-    return [content for _, content in entries.read()]
+    return list(entries.by_key(lambda _, content: content).values())
 
 
 def run(todo: list[Job]) -> list[str]:
@@ -206,3 +206,13 @@ def test_where_nothing_is_to_do_ray_is_not_needed(monkeypatch: pytest.MonkeyPatc
     fill = by_engine(spelled, params.Engine(kind="ray"))
     with staged("decode", "street", jobs("a"), fill) as entries:
         assert contents(entries) == [b"a-1"]
+
+
+def test_results_are_read_when_they_are_asked_for() -> None:
+    run(jobs("a", "b"))
+    asked: list[str] = []
+    with staged("decode", "street", jobs("a", "b"), filling([])) as entries:
+        rows = entries.by_key(lambda fingerprint, _: asked.append(fingerprint))
+        assert (list(rows), len(rows), asked) == (["a", "b"], 2, [])
+        rows["b"]
+    assert asked == ["b-1"]

@@ -152,10 +152,7 @@ def extract(
         per_video.do_part("features", domain, jobs, fill, part)
         return
     with per_video.staged("features", domain, jobs, fill) as entries:
-        rows = {
-            job.video.key: extraction.read_entry(job.fingerprint, content)
-            for job, content in entries.read()
-        }
+        rows = entries.by_key(extraction.read_entry)
         store.write(paths.features(domain), rows, work.provenance())
 
 

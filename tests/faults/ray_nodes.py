@@ -8,8 +8,16 @@ from typing import Any
 import psutil
 
 WAIT = 240  # seconds
-# before Ray is imported: a cluster of the tests asks nobody for a token
-ENVIRONMENT = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+# Before Ray is imported: no token is asked for, and on a busy machine daemons may start slowly.
+ENVIRONMENT = {
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_agent_register_timeout_ms": "300000",
+    "RAY_gcs_server_request_timeout_seconds": "300",
+    "RAY_health_check_timeout_ms": "60000",
+    "RAY_raylet_start_wait_time_s": "300",
+    "RAY_worker_register_timeout_seconds": "300",
+}
 os.environ.update(ENVIRONMENT)
 
 
