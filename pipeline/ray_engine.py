@@ -8,6 +8,8 @@ unless engine.kind is ray.
 
 import logging
 import os
+import re
+import socket
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -47,6 +49,7 @@ def connected(address: str | None) -> Iterator[None]:
     own = {"num_cpus": cores(), "include_dashboard": False} if where == "local" else {}
     environment = {"env_vars": dict.fromkeys(ONE_THREAD, "1")}
     try:
+        _knock(where)
         ray.init(
             where, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR, **own
         )
@@ -61,6 +64,13 @@ def connected(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(where: str) -> None:
+    """Raises OSError if nobody answers at host:port; Ray itself would try for minutes."""
+    found = re.fullmatch(r"([^/]+):([0-9]+)", where)
+    if found:
+        socket.create_connection((found[1], int(found[2])), timeout=10).close()
 
 
 def gpus() -> int:
