@@ -11,12 +11,16 @@ from typing import Any
 
 import pytest
 from chores import Chore, work
+from drawn_clips import Drawn
 from ray_nodes import daemons, wait_until
 from ray_work import doubled
 
-from pipeline import ray_engine
+from pipeline import params, ray_engine
 from pipeline.engine import Failure
 from pipeline.errors import UserError
+from pipeline.index import Video
+from pipeline.per_video import Job
+from pipeline.stages.features import Extract, stream
 
 pytest.importorskip("ray", reason="needs `pip install '.[ray]'`")
 from ray.cluster_utils import Cluster
@@ -85,6 +89,17 @@ def test_a_gpus_process_that_dies_costs_nobody_else_a_result() -> None:
     reasons = {failure.item: failure.reason for failure in failures}
     assert reasons.pop("killed").startswith("its process died")
     assert reasons == {"bad": "told"}
+
+
+@pytest.mark.usefixtures("cluster")
+def test_features_in_batches_beside_a_gpu_are_those_of_one_by_one() -> None:
+    features = params.Features(backbone="i3d_nano", precision="float32")
+    work = Extract(Drawn(), "i3d_nano", ROOT / "models/i3d_nano", features, "cpu")
+    todo = work.jobs([Video(key, key, None, None, "train", sha256="") for key in ("1", "bad", "3")])
+    failures = list[Failure[Job]]()
+    got = dict(ray_engine.streamed(stream(work), todo, failures, label="test"))
+    assert got == {todo[0]: work(todo[0]), todo[2]: work(todo[2])}
+    assert [(f.item.video.key, f.reason) for f in failures] == [("bad", "bad is cut off")]
 
 
 @pytest.mark.usefixtures("cluster")
