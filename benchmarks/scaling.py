@@ -65,11 +65,7 @@ def extract(folder: Path, videos: list[Video], size: int, processes: int, run: s
     work = Extract(source, "i3d_nano", weights, features, "cpu")
     jobs = work.jobs(videos)
     with staged("features", run, jobs, by_processes(work, processes)) as entries:
-        rows = {
-            job.video.key: extraction.read_entry(job.fingerprint, content)
-            for job, content in entries.read()
-        }
-        store.write(folder / run, rows, work.provenance())
+        store.write(folder / run, entries.by_key(extraction.read_entry), work.provenance())
 
 
 def curve(folder: Path, videos: list[Video], counts: list[int], size: int, processes: int) -> None:

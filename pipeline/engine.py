@@ -21,8 +21,8 @@ from pipeline.errors import UserError, VideoError
 
 T = TypeVar("T")
 R = TypeVar("R")
-_DIED = "its process died (out of memory, or a crash in the decoder); skip it"
-_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+DIED = "its process died (out of memory, or a crash in the decoder); skip it"
+ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Failure(Generic[T]):
 
 
 @dataclass(frozen=True)
-class _Reason:
+class Reason:
     """What a worker answers in place of a result."""
 
     text: str
@@ -79,7 +79,7 @@ def results(
             suspects = deque((yield from _until_death(work, todo, count, 2 * count, failures, bar)))
             while suspects:  # one at a time: whose process dies now is guilty
                 for guilty in (yield from _until_death(work, suspects, 1, 1, failures, bar)):
-                    failures.append(Failure(guilty, _DIED))
+                    failures.append(Failure(guilty, DIED))
                     bar.update()
 
 
@@ -95,18 +95,18 @@ def _until_death(
 
     Returns when all is done, or a process has died: then the items that were in work.
     """
-    running: dict[Future[R | _Reason], T] = {}
+    running: dict[Future[R | Reason], T] = {}
     with _pool(workers) as pool:
         try:
             while todo or running:
                 while todo and len(running) < ahead:
-                    future = pool.submit(_attempt, work, todo[0])
+                    future = pool.submit(attempt, work, todo[0])
                     running[future] = todo.popleft()
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     result = future.result()
                     item = running.pop(future)
                     bar.update()
-                    if isinstance(result, _Reason):
+                    if isinstance(result, Reason):
                         failures.append(Failure(item, result.text))
                     else:
                         yield item, result
@@ -115,22 +115,22 @@ def _until_death(
     return list(running.values())
 
 
-def _attempt(work: Callable[[T], R], item: T) -> R | _Reason:
+def attempt(work: Callable[[T], R], item: T) -> R | Reason:
     """Runs in a worker: what comes of an item, or the reason why it failed."""
     try:
         return work(item)
     except VideoError as fault:
-        return _Reason(str(fault))
+        return Reason(str(fault))
     except UserError:
         raise
     except Exception as fault:  # a fault of ours must not cost the other videos
         where = traceback.extract_tb(fault.__traceback__)[-1]
         place = f"{os.path.basename(where.filename)}:{where.lineno}"  # noqa: PTH119
-        return _Reason(f"unexpected {type(fault).__name__} at {place}: {fault}; please report it")
+        return Reason(f"unexpected {type(fault).__name__} at {place}: {fault}; please report it")
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
-    for name in _ONE_THREAD:
+    for name in ONE_THREAD:
         os.environ.setdefault(name, "1")
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent)

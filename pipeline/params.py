@@ -254,7 +254,9 @@ class Evaluate(Section):
 class Engine(Section):
     """Where per-video work runs; never changes a result."""
 
-    workers: Annotated[int, Field(gt=0, le=1024)] | None = None  # None: one a core
+    kind: Literal["local", "ray"] = "local"  # processes of this machine, or a Ray cluster
+    address: str | None = None  # of a Ray cluster; None: a cluster of this machine alone
+    workers: Annotated[int, Field(gt=0, le=1024)] | None = None  # at once; None: one a core
 
 
 class Params(Section):

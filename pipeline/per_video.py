@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pipeline import engine, shards
+from pipeline import engine, params, parts, ray_engine, shards
 from pipeline.errors import UserError
 from pipeline.index import Video, all_imported, is_model
 from pipeline.staging import Staging
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,35 @@ class _Stored:
 
 
 @dataclass(frozen=True)
+class _ByKey(Mapping[str, R]):
+    """Reads a result when it is asked for, so that those of all videos need not fit into memory."""
+
+    staging: Staging
+    fingerprints: Mapping[str, str]
+    parse: Callable[[str, bytes], R]
+
+    def __getitem__(self, key: str) -> R:
+        fingerprint = self.fingerprints[key]
+        return self.parse(fingerprint, self.staging.path(fingerprint).read_bytes())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.fingerprints)
+
+    def __len__(self) -> int:
+        return len(self.fingerprints)
+
+
+@dataclass(frozen=True)
 class Entries:
     """The finished work of a stage for a domain, an entry a video."""
 
     staging: Staging
     jobs: Sequence[Job]
 
-    def read(self) -> Iterator[tuple[Job, bytes]]:
-        """Each job and its result."""
-        for job in self.jobs:
-            yield job, self.staging.path(job.fingerprint).read_bytes()
+    def by_key(self, parse: Callable[[str, bytes], R]) -> Mapping[str, R]:
+        """Results by their videos' keys; `parse` gets fingerprint and content."""
+        fingerprints = {job.video.key: job.fingerprint for job in self.jobs}
+        return _ByKey(self.staging, fingerprints, parse)
 
     def publish(self, folder: Path, provenance: Mapping[str, Any]) -> None:
         """Writes the results as shards."""
@@ -63,9 +84,12 @@ def why_idle(videos: Sequence[Video], *, stream: bool) -> str | None:
     return "features.stream: features come straight from the videos" if stream else None
 
 
-def publish_nothing(stage: str, domain: str, folder: Path, why: str) -> None:
+def publish_nothing(
+    stage: str, domain: str, folder: Path, why: str, part: str | None = None
+) -> None:
     """Writes a shard without videos. The staging store keeps what it has for other runs."""
-    shards.publish(folder, {}, provenance={})
+    if not part:
+        shards.publish(folder, {}, provenance={})
     print(f"{stage} {domain}: nothing to do, {why}")
 
 
@@ -82,6 +106,38 @@ def by_processes(compute: Callable[[Job], bytes], workers: int | None) -> Fill:
     return fill
 
 
+def by_cluster(
+    compute: Callable[[Job], bytes],
+    workers: int | None,
+    address: str | None,
+    stream: ray_engine.Stream[Job, bytes] | None = None,
+) -> Fill:
+    """`compute` runs on a Ray cluster, a video a task; where there are GPUs, `stream` if given."""
+
+    def fill(staging: Staging, todo: Sequence[Job]) -> Sequence[engine.Failure[Job]]:
+        failures = list[engine.Failure[Job]]()
+        label = f"{staging.stage} {staging.domain}"
+        if not todo:
+            return failures
+        with ray_engine.connected(address):
+            if stream and ray_engine.gpus():
+                done = ray_engine.streamed(stream, todo, failures, label=label, workers=workers)
+            else:
+                done = ray_engine.results(compute, todo, failures, label=label, workers=workers)
+            for job, content in done:
+                staging.write(job.fingerprint, content)
+        return failures
+
+    return fill
+
+
+def by_engine(compute: Callable[[Job], bytes], section: params.Engine) -> Fill:
+    """`compute` runs where `engine` of params.yaml says."""
+    if section.kind == "ray":
+        return by_cluster(compute, section.workers, section.address)
+    return by_processes(compute, section.workers)
+
+
 @contextmanager
 def staged(stage: str, domain: str, jobs: Sequence[Job], fill: Fill) -> Iterator[Entries]:
     """Does the jobs that have no entry in the staging store, then lends all entries to publish.
@@ -94,14 +150,30 @@ def staged(stage: str, domain: str, jobs: Sequence[Job], fill: Fill) -> Iterator
         )
     staging = Staging(stage, domain)
     with staging.lock():
-        todo = [job for job in jobs if not staging.path(job.fingerprint).exists()]
-        print(f"{stage} {domain}: {len(todo)} videos to do, {len(jobs) - len(todo)} done before")
-        failures = fill(staging, todo)
-        if failures:
-            reasons = {failure.item.video.key: failure.reason for failure in failures}
-            raise UserError(_table(staging, reasons, len(jobs)))
+        _do(staging, jobs, fill)
         yield Entries(staging, jobs)
         staging.prune({job.fingerprint for job in jobs})
+
+
+def do_part(stage: str, domain: str, jobs: Sequence[Job], fill: Fill, part: str) -> None:
+    """Does the jobs of part NUMBER/COUNT that are missing; a run without parts publishes them all.
+
+    Raises UserError if that is no part, and as `staged`.
+    """
+    staging, wanted = Staging(stage, domain), parts.parsed(part)
+    print(f"{stage} {domain}: part {part} of {len(jobs)} videos; nothing is published")
+    with staging.lock(f".{wanted.number}-{wanted.count}"):
+        _do(staging, [job for job in jobs if wanted.holds(job.video.key)], fill)
+
+
+def _do(staging: Staging, jobs: Sequence[Job], fill: Fill) -> None:
+    todo = [job for job in jobs if not staging.path(job.fingerprint).exists()]
+    done = len(jobs) - len(todo)
+    print(f"{staging.stage} {staging.domain}: {len(todo)} videos to do, {done} done before")
+    failures = fill(staging, todo)
+    if failures:
+        reasons = {failure.item.video.key: failure.reason for failure in failures}
+        raise UserError(_table(staging, reasons, len(jobs)))
 
 
 def _table(staging: Staging, reasons: dict[str, str], total: int) -> str:

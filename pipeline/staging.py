@@ -64,10 +64,10 @@ class Staging:
         return len(doomed)
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Keeps other runs of this stage and domain out; waits for one that is at work."""
+    def lock(self, part: str = "") -> Iterator[None]:
+        """Keeps other runs of this stage and domain, or of its part, out; waits for their end."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(root() / self.stage / f".{self.domain}.lock")
+        lock = FileLock(root() / self.stage / f".{self.domain}{part}.lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:

@@ -75,6 +75,8 @@ FAULTS: list[tuple[str, Any, str]] = [
     ("adapt.lr", True, "adapt.lr: true or false belong nowhere here"),
     ("clips.segments", True, "clips.segments: true or false belong nowhere here"),
     ("seeds", [1, True], "seeds: true or false belong nowhere here"),
+    ("engine.kind", "slurm", "engine.kind: should be 'local' or 'ray'; got 'slurm'"),
+    ("engine.address", 6379, "engine.address: should be a valid string; got 6379"),
     ("engine.workers", True, "engine.workers: true or false belong nowhere here"),
     ("task.classes", [True, "walk"], "task.classes: true or false belong nowhere here (a name"),
     ("clips.segments", 0, "clips.segments: should be greater than 0; got 0"),

@@ -1,5 +1,6 @@
 """Per-video stages: only what is missing is done, all of it is done before anything is told."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,11 +8,20 @@ import pytest
 import yaml
 from chores import spelled
 
-from pipeline import shards
+from pipeline import params, shards
 from pipeline.engine import Failure
 from pipeline.errors import UserError
 from pipeline.index import Video
-from pipeline.per_video import Entries, Fill, Job, by_processes, staged, why_idle
+from pipeline.per_video import (
+    Entries,
+    Fill,
+    Job,
+    by_engine,
+    by_processes,
+    do_part,
+    staged,
+    why_idle,
+)
 from pipeline.staging import Staging
 
 
@@ -44,7 +54,7 @@ def filling(done: list[str]) -> Fill:
 
 
 def contents(entries: Entries) -> list[bytes]:
-    return [content for _, content in entries.read()]
+    return list(entries.by_key(lambda _, content: content).values())
 
 
 def run(todo: list[Job]) -> list[str]:
@@ -166,3 +176,51 @@ def test_the_run_says_how_much_is_to_do(capsys: pytest.CaptureFixture[str]) -> N
     run(jobs("a"))
     run(jobs("a", "b", "c"))
     assert "decode street: 2 videos to do, 1 done before" in capsys.readouterr().out
+
+
+def test_parts_do_every_video_once_and_publish_and_prune_nothing() -> None:
+    run(jobs("old"))
+    todo, done = jobs(*map(str, range(40))), list[str]()
+    for number in range(3):
+        before = len(done)
+        do_part("decode", "street", todo, filling(done), f"{number}/3")
+        assert len(done) - before > 5
+    assert sorted(done) == sorted(job.fingerprint for job in todo)
+    assert Staging("decode", "street").path("old-1").exists()
+    assert run(todo) == []
+
+
+@pytest.mark.parametrize("part", ["3/3", "1", "-1/3", "1/0", "a/b", "1/3 "])
+def test_what_is_no_part_is_refused_before_any_work(part: str) -> None:
+    done: list[str] = []
+    with pytest.raises(UserError, match="expected NUMBER/COUNT, NUMBER from 0 to COUNT - 1"):
+        do_part("decode", "street", jobs("a"), filling(done), part)
+    assert done == []
+
+
+def test_ray_is_asked_for_and_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    fill = by_engine(spelled, params.Engine(kind="ray"))
+    with (
+        pytest.raises(UserError, match=r"run `pip install '\.\[ray\]'` on every machine"),
+        staged("decode", "street", jobs("a"), fill),
+    ):
+        pass
+
+
+def test_where_nothing_is_to_do_ray_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    run(jobs("a"))
+    monkeypatch.setitem(sys.modules, "ray", None)
+    fill = by_engine(spelled, params.Engine(kind="ray"))
+    with staged("decode", "street", jobs("a"), fill) as entries:
+        assert contents(entries) == [b"a-1"]
+
+
+def test_results_are_read_when_they_are_asked_for() -> None:
+    run(jobs("a", "b"))
+    asked: list[str] = []
+    with staged("decode", "street", jobs("a", "b"), filling([])) as entries:
+        rows = entries.by_key(lambda fingerprint, _: asked.append(fingerprint))
+        assert (list(rows), len(rows), asked) == (["a", "b"], 2, [])
+        rows["b"]
+    assert asked == ["b-1"]

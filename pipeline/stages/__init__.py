@@ -23,7 +23,24 @@ def run(main: Callable[[], None]) -> None:
 
 
 def domain_argument() -> str:
-    """The one argument of a per-domain stage: the domain's name in params.yaml.
+    """The one argument of a per-domain stage: the domain's name in params.yaml."""
+    return _domain_parser().parse_args().domain
+
+
+def domain_and_part() -> tuple[str, str | None]:
+    """The domain's name, and which part of its videos is asked for, if not all."""
+    parser = _domain_parser()
+    parser.add_argument(
+        "--part",
+        metavar="NUMBER/COUNT",
+        help="do this part of the videos into .staging and publish nothing; see docs/cluster.md",
+    )
+    given = parser.parse_args()
+    return given.domain, given.part
+
+
+def _domain_parser() -> argparse.ArgumentParser:
+    """For a domain's name.
 
     DVC runs commands in a shell, and would put any name of params.yaml into one; so none stands in
     dvc.yaml's commands, and a stage that DVC runs is told by its own name, `index@street`.
@@ -32,4 +49,4 @@ def domain_argument() -> str:
     _, _, ours = os.environ.get("DVC_STAGE", "").partition("@")
     help_ = "a name under `domains` in params.yaml; DVC's stage names it too"
     parser.add_argument("domain", help=help_, nargs="?" if ours else None, default=ours)
-    return parser.parse_args().domain
+    return parser

@@ -26,16 +26,19 @@ class Decode:
 
 def main() -> None:
     """Runs the stage for one domain."""
-    domain = stages.domain_argument()
+    domain, part = stages.domain_and_part()
     p = params.load()
     listed = index.read_videos(paths.videos(domain))
     idle = per_video.why_idle(listed, stream=p.features.stream)
     if idle:
-        per_video.publish_nothing("decode", domain, paths.frames(domain), idle)
+        per_video.publish_nothing("decode", domain, paths.frames(domain), idle, part)
         return
     decoder = VideoDecoder(paths.raw(domain), p.clips, p.decode)
     jobs = [per_video.Job(row, decoder.fingerprint(row)) for row in listed]
-    fill = per_video.by_processes(Decode(decoder), p.engine.workers)
+    fill = per_video.by_engine(Decode(decoder), p.engine)
+    if part:
+        per_video.do_part("decode", domain, jobs, fill, part)
+        return
     with per_video.staged("decode", domain, jobs, fill) as entries:
         entries.publish(paths.frames(domain), provenance=decoder.provenance())
 

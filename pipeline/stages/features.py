@@ -9,7 +9,8 @@ Reads   data/frames/<domain>, data/flow/<domain> or data/raw/<domain>,
 Writes  data/features/<domain>/*.h5
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -23,6 +24,7 @@ from pipeline import (
     params,
     paths,
     per_video,
+    ray_engine,
     stages,
     store,
 )
@@ -53,6 +55,31 @@ def in_batches(work: Extract, workers: int | None) -> per_video.Fill:
     return fill
 
 
+def stream(work: Extract) -> ray_engine.Stream[per_video.Job, bytes]:
+    """As `in_batches`, of a cluster: clips are read by its cores, beside each of its GPUs."""
+
+    def extract_all(
+        todo: Sequence[per_video.Job], ahead: int
+    ) -> Iterator[tuple[per_video.Job, bytes | engine.Reason]]:
+        failures = list[engine.Failure[per_video.Job]]()
+        found = ray_engine.outcomes(work.source.read, todo, ahead)
+        read = ray_engine.told_apart(found, failures)
+        yield from extraction.extract_many(work.extractor(), read, GPU_BATCH)
+        yield from ((failure.item, engine.Reason(failure.reason)) for failure in failures)
+
+    return extract_all
+
+
+def filled(work: Extract, section: params.Engine) -> per_video.Fill:
+    """How the staging store is filled: on GPUs if there are any, here or on a cluster."""
+    if section.kind == "ray":
+        on_gpus = stream(replace(work, device="cuda"))
+        on_cpus = replace(work, device="cpu")
+        return per_video.by_cluster(on_cpus, section.workers, section.address, on_gpus)
+    fill = in_batches if work.device == "cuda" else per_video.by_processes
+    return fill(work, section.workers)
+
+
 def require_fit(domain: str, backbone: str, videos: Sequence[index.Video]) -> None:
     """Raises UserError if videos meet the backbone `imported`, or imported features another one."""
     if index.all_imported(videos) != (backbone == "imported"):
@@ -74,23 +101,27 @@ def source_of(domain: str, p: params.Params) -> ClipSource:
 
 
 def extract(
-    domain: str, name: backbones.Name, p: params.Params, videos: Sequence[index.Video]
+    domain: str,
+    name: backbones.Name,
+    p: params.Params,
+    videos: Sequence[index.Video],
+    part: str | None,
 ) -> None:
-    """Publishes the features of a domain's videos."""
+    """Publishes the features of a domain's videos, or does a part of them."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     work = Extract(source_of(domain, p), name, paths.backbone(name), p.features, device)
-    fill = (in_batches if device == "cuda" else per_video.by_processes)(work, p.engine.workers)
-    with per_video.staged("features", domain, work.jobs(videos), fill) as entries:
-        rows = {
-            job.video.key: extraction.read_entry(job.fingerprint, content)
-            for job, content in entries.read()
-        }
+    jobs, fill = work.jobs(videos), filled(work, p.engine)
+    if part:
+        per_video.do_part("features", domain, jobs, fill, part)
+        return
+    with per_video.staged("features", domain, jobs, fill) as entries:
+        rows = entries.by_key(extraction.read_entry)
         store.write(paths.features(domain), rows, work.provenance())
 
 
 def main() -> None:
     """Runs the stage for one domain."""
-    domain = stages.domain_argument()
+    domain, part = stages.domain_and_part()
     p = params.load()
     videos = index.read_videos(paths.videos(domain))
     if index.is_model(videos):
@@ -104,7 +135,7 @@ def main() -> None:
         store.write(paths.features(domain), rows, provenance)
         print(f"features {domain}: {len(rows)} videos imported, {provenance['imported']}")
     else:
-        extract(domain, backbone, p, videos)
+        extract(domain, backbone, p, videos, part)
 
 
 if __name__ == "__main__":

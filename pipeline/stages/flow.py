@@ -5,7 +5,7 @@ Writes  data/flow/<domain>/*.zip, a Matroska file (FFV1, x above y) a video; no 
         stream
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,16 +65,23 @@ class Flow:
     def in_batches(
         self, staging: Staging, todo: Sequence[per_video.Job]
     ) -> Sequence[engine.Failure[per_video.Job]]:
-        """Fills the staging store from a GPU; threads read ahead of it and encode behind it."""
-        from pipeline.flow import ahead, batched_tvl1, batches
-
-        read = ahead.mapped(self._grey, todo, ahead=AHEAD)
-        coded = batches.codes(read, device=batched_tvl1.gpu(), bound=self.extractor.bound)
+        """Fills the staging store from a GPU of this machine."""
         with tqdm(total=len(todo), desc=staging.stage, unit="video", disable=None) as bar:
-            for job, content in ahead.mapped(_finished, coded, ahead=AHEAD):
+            for job, content in self.stream(todo):
                 staging.write(job.fingerprint, content)
                 bar.update()
         return []
+
+    def stream(
+        self, todo: Sequence[per_video.Job], ahead: int = AHEAD
+    ) -> Iterator[tuple[per_video.Job, bytes]]:
+        """The flow of many videos from a GPU; threads read ahead of it and encode behind it."""
+        from pipeline.flow import batched_tvl1, batches
+        from pipeline.flow.ahead import mapped
+
+        read = mapped(self._grey, todo, ahead=ahead)
+        coded = batches.codes(read, device=batched_tvl1.gpu(), bound=self.extractor.bound)
+        return mapped(_finished, coded, ahead=ahead)
 
     def _grey(self, job: per_video.Job) -> tuple[Sampled, Frames]:
         video = self.read(job)
@@ -86,14 +93,23 @@ def _finished(coded: tuple[Sampled, Frames]) -> tuple[per_video.Job, bytes]:
     return video.job, video.encoded(codes)
 
 
+def filled(work: Flow, section: params.Engine) -> per_video.Fill:
+    """How the staging store is filled: on GPUs if they are asked for, here or on a cluster."""
+    on_gpu = work.extractor.implementation == "cuda"
+    if section.kind == "ray":
+        stream = work.stream if on_gpu else None
+        return per_video.by_cluster(work, section.workers, section.address, stream)
+    return work.in_batches if on_gpu else per_video.by_processes(work, section.workers)
+
+
 def main() -> None:
     """Runs the stage for one domain."""
-    domain = stages.domain_argument()
+    domain, part = stages.domain_and_part()
     p = params.load()
     listed = index.read_videos(paths.videos(domain))
     idle = per_video.why_idle(listed, stream=p.features.stream)
     if idle:
-        per_video.publish_nothing("flow", domain, paths.flow(domain), idle)
+        per_video.publish_nothing("flow", domain, paths.flow(domain), idle, part)
         return
     used = flow.usable(p.flow.implementation)
     print(f"flow {domain}: TV-L1 by {used}")
@@ -102,8 +118,10 @@ def main() -> None:
     jobs = [per_video.Job(row, extractor.fingerprint(made[row.key])) for row in listed]
     flow.compile_ahead(used)
     work = Flow(paths.frames(domain), extractor)
-    by_processes = per_video.by_processes(work, p.engine.workers)
-    fill = work.in_batches if used == "cuda" else by_processes
+    fill = filled(work, p.engine)
+    if part:
+        per_video.do_part("flow", domain, jobs, fill, part)
+        return
     with per_video.staged("flow", domain, jobs, fill) as entries:
         provenance = extractor.provenance() | {"implementation": used}
         entries.publish(paths.flow(domain), provenance=provenance)
