@@ -12,8 +12,8 @@ import numpy as np
 import psutil
 import pytest
 import yaml
+from faults.ray_nodes import at_work, kill, wait_until
 from films import write_pictures
-from ray_nodes import at_work, kill, wait_until
 
 pytest.importorskip("ray", reason="needs `pip install '.[ray]'`")
 from ray.cluster_utils import Cluster

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from chores import Chore, work
 from drawn_clips import Drawn
-from ray_nodes import daemons, wait_until
-from ray_work import doubled
+from faults.ray_nodes import daemons, wait_until
+from faults.ray_work import doubled
 
 from pipeline import params, ray_engine
 from pipeline.engine import Failure
