@@ -19,12 +19,12 @@ import av
 import numpy as np
 
 from benchmarks.extraction import peak
-from pipeline import engine, extraction, flow, params, paths, stages, store
+from pipeline import engine, flow, params, paths, stages, store
 from pipeline.decoding import VideoDecoder
 from pipeline.flow_extraction import FlowExtractor
 from pipeline.index import Video
 from pipeline.per_video import by_processes, staged
-from pipeline.stages.features import Extract
+from pipeline.stages.features import Extract, Rows
 from pipeline.video_clips import Streamed
 
 FRAMES, WIDTH, HEIGHT = 25, 160, 120
@@ -65,11 +65,7 @@ def extract(folder: Path, videos: list[Video], size: int, processes: int, run: s
     work = Extract(source, "i3d_nano", weights, features, "cpu")
     jobs = work.jobs(videos)
     with staged("features", run, jobs, by_processes(work, processes)) as entries:
-        rows = {
-            job.video.key: extraction.read_entry(job.fingerprint, content)
-            for job, content in entries.read()
-        }
-        store.write(folder / run, rows, work.provenance())
+        store.write(folder / run, Rows(entries), work.provenance())
 
 
 def curve(folder: Path, videos: list[Video], counts: list[int], size: int, processes: int) -> None:

@@ -231,6 +231,7 @@ class Engine(Section):
     """Where per-video work runs; never changes a result."""
 
     workers: PositiveInt | None = None  # None: one a core
+    video_timeout: PositiveFloat | None = 3600  # seconds of work a video and stage; None: no limit
 
 
 class Params(Section):

@@ -33,25 +33,30 @@ class _Stored:
         self.staging.write(job.fingerprint, self.compute(job))
 
 
-@dataclass(frozen=True)
-class Entries:
-    """The finished work of a stage for a domain, an entry a video."""
+@dataclass(frozen=True, eq=False)
+class Entries(Mapping[str, bytes]):
+    """The finished work of a stage for a domain: a video's key -> its result, read when asked for.
+
+    Raises UserError, when asked, for a result that was damaged since.
+    """
 
     staging: Staging
-    jobs: Sequence[Job]
+    fingerprints: Mapping[str, str]
 
-    def read(self) -> Iterator[tuple[Job, bytes]]:
-        """Each job and its result."""
-        for job in self.jobs:
-            yield job, self.staging.path(job.fingerprint).read_bytes()
+    def __getitem__(self, key: str) -> bytes:
+        return self.staging.read(self.fingerprints[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.fingerprints)
+
+    def __len__(self) -> int:
+        return len(self.fingerprints)
 
     def publish(self, folder: Path, provenance: Mapping[str, Any]) -> None:
         """Writes the results as shards."""
-        files = {
-            job.video.key: (job.fingerprint, self.staging.path(job.fingerprint))
-            for job in self.jobs
-        }
-        shards.publish(folder, files, provenance=provenance)
+        sizes = {key: self.staging.size(made_from) for key, made_from in self.fingerprints.items()}
+        made_from, made_by = self.fingerprints, provenance
+        shards.publish(folder, self, fingerprints=made_from, sizes=sizes, provenance=made_by)
 
 
 def why_idle(videos: Sequence[Video], *, stream: bool) -> str | None:
@@ -63,19 +68,22 @@ def why_idle(videos: Sequence[Video], *, stream: bool) -> str | None:
 
 def publish_nothing(stage: str, domain: str, folder: Path, why: str) -> None:
     """Writes a shard without videos. The staging store keeps what it has for other runs."""
-    shards.publish(folder, {}, provenance={})
+    shards.publish(folder, {}, fingerprints={}, sizes={}, provenance={})
     print(f"{stage} {domain}: nothing to do, {why}")
 
 
 Fill = Callable[[Staging, Sequence[Job]], Sequence[engine.Failure[Job]]]
 
 
-def by_processes(compute: Callable[[Job], bytes], workers: int | None) -> Fill:
-    """`compute` runs in several processes, a video each."""
+def by_processes(
+    compute: Callable[[Job], bytes], workers: int | None, timeout: float | None = None
+) -> Fill:
+    """`compute` runs in several processes, a video each, for `timeout` seconds at most."""
 
     def fill(staging: Staging, todo: Sequence[Job]) -> Sequence[engine.Failure[Job]]:
         label = f"{staging.stage} {staging.domain}"
-        return engine.run(_Stored(compute, staging), todo, label=label, workers=workers)
+        stored = _Stored(compute, staging)
+        return engine.run(stored, todo, label=label, workers=workers, timeout=timeout)
 
     return fill
 
@@ -92,13 +100,13 @@ def staged(stage: str, domain: str, jobs: Sequence[Job], fill: Fill) -> Iterator
         )
     staging = Staging(stage, domain)
     with staging.lock():
-        todo = [job for job in jobs if not staging.path(job.fingerprint).exists()]
+        todo = [job for job in jobs if not staging.holds(job.fingerprint)]
         print(f"{stage} {domain}: {len(todo)} videos to do, {len(jobs) - len(todo)} done before")
         failures = fill(staging, todo)
         if failures:
             reasons = {failure.item.video.key: failure.reason for failure in failures}
             raise UserError(_table(staging, reasons, len(jobs)))
-        yield Entries(staging, jobs)
+        yield Entries(staging, {job.video.key: job.fingerprint for job in jobs})
         staging.prune({job.fingerprint for job in jobs})
 
 

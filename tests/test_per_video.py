@@ -44,7 +44,7 @@ def filling(done: list[str]) -> Fill:
 
 
 def contents(entries: Entries) -> list[bytes]:
-    return [content for _, content in entries.read()]
+    return list(entries.values())
 
 
 def run(todo: list[Job]) -> list[str]:

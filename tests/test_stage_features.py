@@ -45,7 +45,7 @@ def test_batches_across_videos_leave_out_the_bad_ones_and_do_the_others(
         ("bad", "bad is cut off")
     ]
     for job in (todo[0], todo[2]):
-        batched = read(job, staging.path(job.fingerprint).read_bytes())
+        batched = read(job, staging.read(job.fingerprint))
         alone = read(job, work(job))
         assert batched.n_frames == alone.n_frames == 50 + int(job.video.key)
         for one, other in ((batched.rgb, alone.rgb), (batched.flow, alone.flow)):

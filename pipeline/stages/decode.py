@@ -35,7 +35,7 @@ def main() -> None:
         return
     decoder = VideoDecoder(paths.raw(domain), p.clips, p.decode)
     jobs = [per_video.Job(row, decoder.fingerprint(row)) for row in listed]
-    fill = per_video.by_processes(Decode(decoder), p.engine.workers)
+    fill = per_video.by_processes(Decode(decoder), p.engine.workers, p.engine.video_timeout)
     with per_video.staged("decode", domain, jobs, fill) as entries:
         entries.publish(paths.frames(domain), provenance=decoder.provenance())
 

@@ -8,7 +8,7 @@ Reads   data/frames/<domain>, data/flow/<domain> or data/raw/<domain>,
 Writes  data/features/<domain>/*.h5
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import torch
 
 from pipeline import (
     backbones,
+    dvc_cache,
     engine,
     extraction,
     flow,
@@ -75,20 +76,65 @@ class Extract:
         ]
 
 
-def in_batches(work: Extract, workers: int | None) -> per_video.Fill:
-    """Clips are read by processes, and their features computed in batches across videos."""
+def in_batches(work: Extract, workers: int | None, timeout: float | None = None) -> per_video.Fill:
+    """Clips are read by processes, `timeout` seconds a video, their features made across videos."""
 
     def fill(
         staging: Staging, todo: Sequence[per_video.Job]
     ) -> Sequence[engine.Failure[per_video.Job]]:
         failures = list[engine.Failure[per_video.Job]]()
         label = f"{staging.stage} {staging.domain}"
-        read = engine.results(work.source.read, todo, failures, label=label, workers=workers)
+        read = engine.results(
+            work.source.read, todo, failures, label=label, workers=workers, timeout=timeout
+        )
         for job, content in extraction.extract_many(work.extractor(), read, GPU_BATCH):
             staging.write(job.fingerprint, content)
         return failures
 
     return fill
+
+
+@dataclass(frozen=True, eq=False)
+class Rows(Mapping[str, store.VideoFeatures]):
+    """The features of videos by their keys, read from the staging store when asked for."""
+
+    entries: per_video.Entries
+
+    def __getitem__(self, key: str) -> store.VideoFeatures:
+        return extraction.read_entry(self.entries.fingerprints[key], self.entries[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+def take_over(domain: str, jobs: Sequence[per_video.Job]) -> None:
+    """Fills the staging store with rows of the domain's last features, made here or pulled.
+
+    DVC has deleted them from the workspace by now, and holds them in its cache. After
+    `pipeline.staging --clear` nothing is taken over.
+    """
+    staging, count = Staging("features", domain), 0
+    if staging.cleared:
+        return
+    missing = {job.fingerprint for job in jobs if not staging.holds(job.fingerprint)}
+    for row in cached_rows(paths.features(domain)) if missing else ():
+        if row.fingerprint in missing:
+            staging.write(row.fingerprint, extraction.entry_of(row))
+            count += 1
+    if count:
+        print(f"features {domain}: {count} videos taken over from DVC's cache")
+
+
+def cached_rows(folder: Path) -> Iterator[store.VideoFeatures]:
+    """The rows of a feature store as DVC's cache holds it; a damaged file ends in a note."""
+    for path in dvc_cache.files(folder):
+        try:
+            yield from store.rows(path)
+        except UserError as fault:
+            print(f"note: {fault}")
 
 
 def require_fit(domain: str, backbone: str, videos: Sequence[index.Video]) -> None:
@@ -116,14 +162,14 @@ def extract(
 ) -> None:
     """Publishes the features of a domain's videos."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    print(f"features {domain}: {name} on {device}")
     work = Extract(source_of(domain, p), name, paths.backbone(name), p.features, device)
-    fill = (in_batches if device == "cuda" else per_video.by_processes)(work, p.engine.workers)
-    with per_video.staged("features", domain, work.jobs(videos), fill) as entries:
-        rows = {
-            job.video.key: extraction.read_entry(job.fingerprint, content)
-            for job, content in entries.read()
-        }
-        store.write(paths.features(domain), rows, work.provenance())
+    by = in_batches if device == "cuda" else per_video.by_processes
+    fill = by(work, p.engine.workers, p.engine.video_timeout)
+    jobs = work.jobs(videos)
+    take_over(domain, jobs)
+    with per_video.staged("features", domain, jobs, fill) as entries:
+        store.write(paths.features(domain), Rows(entries), work.provenance())
 
 
 def main() -> None:

@@ -93,7 +93,7 @@ def main() -> None:
     jobs = [per_video.Job(row, extractor.fingerprint(made[row.key])) for row in listed]
     flow.compile_ahead(used)
     work = Flow(paths.frames(domain), extractor)
-    by_processes = per_video.by_processes(work, p.engine.workers)
+    by_processes = per_video.by_processes(work, p.engine.workers, p.engine.video_timeout)
     fill = work.in_batches if used == "cuda" else by_processes
     with per_video.staged("flow", domain, jobs, fill) as entries:
         provenance = extractor.provenance() | {"implementation": used}
