@@ -19,7 +19,7 @@ ASKED = dvc_cache.folder
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace as DVC leaves it: two files of one output, linked into the cache."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(dvc_cache, "folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(dvc_cache, "folder", lambda: tmp_path / ".dvc/cache")
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     rows = [{"md5": kept(tmp_path, name), "relpath": name} for name in ("0001.h5", "0000.h5")]
     listing = kept(tmp_path, json.dumps(rows), ".dir")
@@ -28,7 +28,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     FEATURES.mkdir(parents=True)
     for row in rows:
         FEATURES.joinpath(row["relpath"]).hardlink_to(stored(tmp_path, row["md5"]))
-    return tmp_path / "cache"
+    return tmp_path / ".dvc/cache"
 
 
 def kept(folder: Path, content: str, suffix: str = "") -> str:
@@ -40,7 +40,7 @@ def kept(folder: Path, content: str, suffix: str = "") -> str:
 
 
 def stored(folder: Path, digest: str) -> Path:
-    return folder / "cache/files/md5" / digest[:2] / digest[2:]
+    return folder / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
 
 
 def test_files_of_an_output_are_found_in_order_after_it_is_deleted(cache: Path) -> None:
@@ -55,7 +55,7 @@ def test_what_is_not_there_is_left_out() -> None:
     first.unlink()
     assert dvc_cache.files(FEATURES) == [second]
     assert dvc_cache.files(Path("data/features/other")) == []
-    shutil.rmtree("cache")
+    shutil.rmtree(".dvc/cache")
     assert dvc_cache.files(FEATURES) == []
     Path("dvc.lock").unlink()
     assert dvc_cache.files(FEATURES) == []
@@ -78,5 +78,6 @@ def test_what_is_damaged_is_deleted_under_all_its_names(capsys: pytest.CaptureFi
 
 
 def test_a_dvc_that_does_not_answer_is_told() -> None:
-    with pytest.raises(UserError, match=r"dvc cache dir.*not inside of a DVC repo"):
+    shutil.rmtree(".dvc")
+    with pytest.raises(UserError, match="`dvc cache dir`: ERROR: "):
         ASKED()
