@@ -22,20 +22,17 @@ def repeated(path: Path, *, hours: float, size: tuple[int, int], fps: int) -> Pa
         short, views, fps=fps, gop=SECONDS * fps, codec_options={"preset": "ultrafast"}
     )
     with av.open(str(short)) as source, av.open(str(path), "w") as target:
-        stream: Any = target.add_stream_from_template(source.streams.video[0])
-        packets = [
-            (bytes(packet), packet.pts, packet.dts, packet.duration, packet.is_keyframe)
-            for packet in source.demux(video=0)
-            if packet.size
-        ]
-        tick = source.streams.video[0].time_base
-        length = int(SECONDS / tick)
+        film: Any = source.streams.video[0]
+        stream: Any = target.add_stream_from_template(film)
+        packets: list[Any] = [packet for packet in source.demux(film) if packet.size]
+        contents = [bytes(packet) for packet in packets]
+        length = int(SECONDS / film.time_base)
         for turn in range(round(hours * 3600 / SECONDS)):
-            for content, pts, dts, duration, key in packets:
-                packet = av.Packet(content)
-                packet.stream, packet.time_base, packet.duration = stream, tick, duration
-                packet.pts, packet.dts = pts + turn * length, dts + turn * length
-                packet.is_keyframe = key
+            for content, model in zip(contents, packets, strict=True):
+                packet: Any = av.Packet(content)
+                packet.stream, packet.time_base = stream, film.time_base
+                packet.pts, packet.dts = model.pts + turn * length, model.dts + turn * length
+                packet.duration, packet.is_keyframe = model.duration, model.is_keyframe
                 target.mux(packet)
     short.unlink()
     return path

@@ -1,4 +1,4 @@
-"""A scratch project with two domains of short films, lab and yard, that runs in a minute."""
+"""A scratch project with two domains of short films, lab and yard."""
 
 import hashlib
 from pathlib import Path
@@ -15,6 +15,7 @@ SECTIONS: dict[str, Any] = {
     "task": {"source": "lab", "target": "yard", "classes": None},
     "domains": {"lab": {"dataset": "folder"}, "yard": {"dataset": "folder"}},
     "seeds": [0],
+    "engine": {"workers": 1},
 }
 
 

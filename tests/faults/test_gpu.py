@@ -59,8 +59,12 @@ def test_what_was_finished_is_kept_and_the_next_run_goes_on(
         return begun(self, *clips)
 
     monkeypatch.setattr(Extractor, "start", failing)
+
+    def main() -> None:
+        run(work)
+
     with pytest.raises(SystemExit) as ended:
-        stages.run(lambda: run(work) and None)
+        stages.run(main)
     line = said.splitlines()[0]
     assert str(ended.value).startswith(f"error: the GPU failed ({line}); ")
     assert "the next run goes on from here" in str(ended.value)

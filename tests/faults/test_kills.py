@@ -54,6 +54,8 @@ def done(workspace: Workspace) -> int:
 def test_killed_at_random_moments_it_ends_as_if_undisturbed(
     project: Workspace, tmp_path: Path
 ) -> None:
+    project.set_params(engine={"workers": 2})
+    project.run("dvc", "repro")
     undisturbed = {domain: published(project, domain) for domain in ("lab", "yard")}
     models = results(project)
     for name in (".staging", ".dvc/cache", "data/index", "data/frames", "data/flow",
