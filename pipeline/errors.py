@@ -1,6 +1,7 @@
 """What goes wrong in a way that the user can mend."""
 
 import errno
+import os
 
 
 class UserError(Exception):
@@ -28,6 +29,8 @@ def of_the_machine(fault: Exception) -> str | None:
     if isinstance(fault, OSError) and fault.errno in _ADVICE:
         where = f"{fault.filename}: " if fault.filename else ""
         return f"{where}{fault.strerror}; {_ADVICE[fault.errno]}; {_KEPT}"
+    if isinstance(fault, RuntimeError) and os.strerror(errno.ENOSPC) in str(fault):  # HDF5's
+        return f"{os.strerror(errno.ENOSPC)}; {_ADVICE[errno.ENOSPC]}; {_KEPT}"
     if isinstance(fault, MemoryError):
         return f"out of memory; free some, or lower engine.workers; {_KEPT}"
     if isinstance(fault, RuntimeError) and any(name in str(fault) for name in ("CUDA", "cuDNN")):

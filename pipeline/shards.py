@@ -106,7 +106,10 @@ def _undamaged(path: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as fault:
-        raise UserError(f"{path}: damaged shard ({fault}); delete it, run `dvc repro`") from None
+        raise UserError(
+            f"{path}: damaged shard ({fault}); delete it, run `python -m pipeline.verify`, which "
+            "finds what else is damaged, then `dvc repro`"
+        ) from None
 
 
 def opened(folder: Path) -> Shards:

@@ -52,10 +52,13 @@ def write(
 
     Few videos are held at a time, and each is asked for once a column: `videos` may read them.
     """
+    sizes = _sizes(videos)
     with atomic.new_folder(folder) as aside:
-        for number, keys in enumerate(spread(_sizes(videos), limit)):
+        for number, keys in enumerate(spread(sizes, limit)):
             if not keys:
                 continue
+            # HDF5 fails unintelligibly on a full disk; a file is never twice as large as its rows
+            atomic.require_room(aside, 2 * sum(sizes[key] for key in keys))
             with h5py.File(aside / f"{number:04d}.h5", "w") as file:
                 file.attrs["schema"] = SCHEMA
                 file.attrs["provenance"] = np.bytes_(json.dumps(provenance, sort_keys=True))
@@ -202,7 +205,8 @@ def _opened(path: Path) -> Iterator[h5py.File]:
             yield file
     except _DAMAGE as fault:
         raise UserError(
-            f"{path}: damaged ({fault}); delete it, then `dvc checkout`, `dvc pull` or `dvc repro`"
+            f"{path}: damaged ({fault}); delete it, run `python -m pipeline.verify`, which finds "
+            "what else is damaged, then `dvc pull` or `dvc repro`"
         ) from None
 
 

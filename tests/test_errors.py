@@ -22,6 +22,7 @@ def full(number: int) -> OSError:
         (full(errno.EROFS), "data/flow/yard/0000.zip: Read-only file system; it must be writable"),
         (full(errno.EIO), "data/flow/yard/0000.zip: Input/output error; the disk may be failing"),
         (OSError(errno.ENOSPC, "No space left on device"), "No space left on device; make room"),
+        (RuntimeError("H5: No space left on device', buf"), "No space left on device; make room"),
         (MemoryError(), "out of memory; free some, or lower engine.workers"),
         (
             RuntimeError("CUDA error: no\nhints"),

@@ -170,7 +170,9 @@ def damaged(path: Path, kind: str) -> None:
 def test_a_damaged_shard_is_named(kind: str, tmp_path: Path) -> None:
     publish(tmp_path / "out", videos(range(5)))
     damaged(tmp_path / "out/0000.zip", kind)
-    with pytest.raises(UserError, match=r"0000\.zip: damaged shard .*; delete it, run `dvc repro`"):
+    with pytest.raises(
+        UserError, match=r"0000\.zip: damaged shard .*; delete it, run `python -m pipeline.verify`"
+    ):
         Shards(tmp_path / "out")
 
 

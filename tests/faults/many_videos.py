@@ -2,7 +2,7 @@
 
     PYTHONPATH=.:tests python -m faults.many_videos 100 1000 10000
 
-Makes so many short videos (12 frames, 64 x 64), runs the stages from index to features one by one,
+Makes so many short videos (3 frames, 64 x 64), runs the stages from index to features one by one,
 and prints for each: seconds of wall and of processors a video, the same beyond the smallest number
 of videos, where starting Python and DVC counts no more, and the most memory that any process of a
 kind, and all together, have held. Then `dvc status`, and a `dvc repro` that has nothing to do.
@@ -23,7 +23,9 @@ from faults.project import CLASSES, new_project, raw
 from workspace import Workspace
 
 KINDS = 200  # films that are encoded; the others are these with another number at their end
+FRAMES = 3
 SECTIONS = {
+    "engine": {"workers": 2},
     "clips": {"segments": 1, "windows": 1, "frames": 8, "sampling": "spread"},
     "decode": {"size": 32, "resize": "squash"},
 }
@@ -36,7 +38,7 @@ def make(folder: Path, count: int) -> None:
         kinds = [
             films.write_pictures(
                 Path(name) / f"{kind}.mp4",
-                [films.numbered(19 * kind + step, (64, 64)) for step in range(12)],
+                [films.numbered(19 * kind + step, (64, 64)) for step in range(FRAMES)],
             ).read_bytes()
             for kind in range(min(KINDS, count))
         ]
@@ -124,34 +126,36 @@ def measured(workspace: Workspace, *command: str) -> Cost:
     return Cost(wall, cpu, dict(watch.peaks))
 
 
-def run(count: int, folder: Path) -> dict[str, Cost]:
-    """All stages on so many videos, and DVC on a store that is up to date."""
-    workspace = new_project(folder, videos=0, **SECTIONS)
-    make(raw(workspace), count)
-    costs = {
-        stage: measured(workspace, "dvc", "repro", "--single-item", f"{stage}@yard")
-        for stage in STAGES
+def commands() -> dict[str, list[str]]:
+    """What is measured: all stages, and DVC when there is nothing to do."""
+    single = {stage: ["dvc", "repro", "--single-item", f"{stage}@yard"] for stage in STAGES}
+    return {
+        **single,
+        "dvc status": ["dvc", "status", "features@yard"],
+        "dvc repro, nothing to do": ["dvc", "repro", "features@yard"],
     }
-    costs["dvc status"] = measured(workspace, "dvc", "status", "features@yard")
-    costs["dvc repro, nothing to do"] = measured(workspace, "dvc", "repro", "features@yard")
-    return costs
 
 
 def main() -> None:
     """Prints a line a number of videos and command."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        prog="python -m faults.many_videos",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("videos", type=int, nargs="+")
     parser.add_argument("--folder", type=Path, default=None, help="where to work")
     options = parser.parse_args()
-    first: tuple[int, dict[str, Cost]] | None = None
+    least = min(options.videos)
+    first = dict[str, Cost]()
     for count in sorted(options.videos):
         with tempfile.TemporaryDirectory(dir=options.folder) as name:
-            costs = run(count, Path(name) / "project")
-        first = first or (count, costs)
-        for what, cost in costs.items():
-            print(line(count, what, cost, *first), flush=True)
+            workspace = new_project(Path(name) / "project", videos=0, **SECTIONS)
+            make(raw(workspace), count)
+            for what, command in commands().items():
+                cost = measured(workspace, *command)
+                first.setdefault(what, cost)
+                print(line(count, what, cost, least, first), flush=True)
 
 
 def line(count: int, what: str, cost: Cost, least: int, costs: dict[str, Cost]) -> str:
