@@ -56,13 +56,6 @@ def published(workspace: Workspace, domain: str = "yard") -> dict[str, dict[str,
     return {stage: hashes(data / name / domain) for stage, name in FOLDERS.items()}
 
 
-def results(workspace: Workspace) -> dict[str, str]:
-    """What the stages after the features have made."""
-    return hashes(
-        *(workspace.folder / name for name in ("models/source", "models/adapted", "results"))
-    )
-
-
 def usage(*folders: Path) -> int:
     """Bytes of the files below folders together, a file of several names counted once."""
     found = [path.stat() for folder in folders for path in folder.rglob("*") if path.is_file()]
