@@ -10,10 +10,6 @@ from workspace import Workspace
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A project after its first `dvc repro features@yard`."""
-    import os
-
-    if os.environ.get("FINISHED"):
-        return Workspace(Path(os.environ["FINISHED"]))
     workspace = new_project(tmp_path_factory.mktemp("finished") / "project")
     workspace.run("dvc", "repro", "features@yard")
     workspace.commit()

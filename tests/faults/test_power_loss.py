@@ -71,13 +71,12 @@ def test_damaged_entries_of_the_staging_store_are_made_anew(project: Workspace) 
 
 def test_damaged_outputs_are_found_deleted_and_made_anew(project: Workspace) -> None:
     undisturbed = published(project)
-    outputs = ["index/yard/videos.csv", "frames/yard/0000.zip", "flow/yard/0000.zip",
-               "features/yard/0000.h5"]  # fmt: skip
-    for damage, name in zip(DAMAGES, outputs, strict=True):
+    outputs = ["frames/yard/0000.zip", "flow/yard/0000.zip", "features/yard/0000.h5"]
+    for damage, name in zip(DAMAGES[:3], outputs, strict=True):
         damage(project.folder / "data" / name)
     found = project.run("python", "-m", "pipeline.verify", check=False)
     print(found)
-    assert "4 files of DVC's cache and 0 entries of .staging were damaged" in found
+    assert "3 files of DVC's cache and 0 entries of .staging were damaged" in found
     for name in outputs:
         assert f"damaged, and now deleted: data/{name}" in found
     printed = project.run("dvc", "repro", "features@yard")
