@@ -22,7 +22,7 @@ from pipeline import clips, extraction, index, params, stages, store
 from pipeline.decoding import VideoDecoder
 from pipeline.index import Video
 from pipeline.per_video import Entries, Job
-from pipeline.staging import Staging
+from pipeline.staging import Staging, sealed
 from pipeline.video_clips import VideoClips
 
 PLAN = params.Clips(segments=5, windows=1, frames=16, sampling="spread")
@@ -59,7 +59,7 @@ def fill(staging: Staging, jobs: list[Job], content: bytes) -> None:
         for job in jobs[:FSYNCED]:
             staging.write(job.fingerprint, content)
     for job in jobs[FSYNCED:]:
-        staging.path(job.fingerprint).write_bytes(content)
+        staging.path(job.fingerprint).write_bytes(sealed(content))
 
 
 def listed(folder: Path, count: int) -> list[Job]:
@@ -77,14 +77,18 @@ def listed(folder: Path, count: int) -> list[Job]:
         return [Job(video, decoder.fingerprint(video)) for video in videos]
 
 
+def entries_of(staging: Staging, jobs: list[Job]) -> Entries:
+    return Entries(staging, {job.video.key: job.fingerprint for job in jobs})
+
+
 def gather(folder: Path, jobs: list[Job]) -> None:
     """Frames or flow: from the staging store into shards."""
     staging = Staging("decode", "many")
     fill(staging, jobs, os.urandom(1000))
     with measured("staging: what is missing", len(jobs)):
-        assert all(staging.path(job.fingerprint).exists() for job in jobs)
+        assert all(staging.holds(job.fingerprint) for job in jobs)
     with measured("shards", len(jobs)):
-        Entries(staging, jobs).publish(folder / "frames", {"version": 1})
+        entries_of(staging, jobs).publish(folder / "frames", {"version": 1})
     with measured("staging: prune, nothing to delete", len(jobs)):
         staging.prune({job.fingerprint for job in jobs})
     with measured("staging: prune, all to delete", len(jobs)):
@@ -95,7 +99,7 @@ def gather_features(folder: Path, jobs: list[Job]) -> None:
     """Features: from the staging store into HDF5, and read again as training does it."""
     staging = Staging("features", "many")
     fill(staging, jobs, entry())
-    entries = Entries(staging, jobs)
+    entries = entries_of(staging, jobs)
     with measured("feature store: write", len(jobs)):
         store.write(folder / "features", entries.by_key(extraction.read_entry), {"version": 1})
     with measured("feature store: read", len(jobs)):

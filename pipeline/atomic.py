@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,14 +23,26 @@ def write_file(path: Path, content: bytes | str) -> None:
         aside.unlink(missing_ok=True)
 
 
+def require_room(folder: Path, size: int) -> None:
+    """Raises OSError if the disk of a folder has no room for `size` bytes."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """An empty folder beside `path` that takes its place when the block ends without an error."""
+    """An empty folder beside `path` that takes its place when the block ends without an error.
+
+    What is in it is on the disk by then, so that a power cut cannot empty files that DVC knows.
+    """
     aside = path.with_name(f".{path.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     try:
         yield aside
+        for file in filter(Path.is_file, aside.rglob("*")):
+            with file.open("rb") as written:
+                os.fsync(written.fileno())
         shutil.rmtree(path, ignore_errors=True)
         aside.rename(path)
     finally:

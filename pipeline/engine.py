@@ -13,15 +13,20 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from tqdm import tqdm
 
 from pipeline.errors import UserError, VideoError
+from pipeline.time_limit import limited
 
 T = TypeVar("T")
 R = TypeVar("R")
-DIED = "its process died (out of memory, or a crash in the decoder); skip it"
+DIED = (
+    "its process died: out of memory, a crash in the decoder, or stuck in it beyond "
+    "engine.video_timeout; skip it"
+)
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -46,11 +51,16 @@ def cores() -> int:
 
 
 def run(
-    work: Callable[[T], None], items: Sequence[T], *, label: str, workers: int | None = None
+    work: Callable[[T], None],
+    items: Sequence[T],
+    *,
+    label: str,
+    workers: int | None = None,
+    timeout: float | None = None,
 ) -> list[Failure[T]]:
     """Calls `work` on every item; returns what failed. As `results`."""
     failures = list[Failure[T]]()
-    for _ in results(work, items, failures, label=label, workers=workers):
+    for _ in results(work, items, failures, label=label, workers=workers, timeout=timeout):
         pass
     return failures
 
@@ -62,29 +72,34 @@ def results(
     *,
     label: str,
     workers: int | None = None,
+    timeout: float | None = None,
 ) -> Iterator[tuple[T, R]]:
     """Yields items and what `work` makes of them, as they are done; adds to `failures` the others.
 
-    `workers` work at once (None: one a core), not far ahead of what is asked for.
+    `workers` work at once (None: one a core), not far ahead of what is asked for. An item that
+    takes longer than `timeout` seconds fails (None: no limit).
 
     `work` must be picklable. A VideoError is the item's failure; so is an unexpected exception,
     with where it was raised. Any other UserError concerns all items and ends the run. If a process
     dies (out of memory, a crash inside a decoder), the items it may have died of are tried again
     alone, and only the guilty one fails.
     """
+    tried = partial(attempt, work, timeout=timeout)
     count = min(workers or cores(), max(1, len(items)))
     todo = deque(items)
     with tqdm(total=len(items), desc=label, unit="video", disable=None) as bar:
         while todo:
-            suspects = deque((yield from _until_death(work, todo, count, 2 * count, failures, bar)))
+            suspects = deque(
+                (yield from _until_death(tried, todo, count, 2 * count, failures, bar))
+            )
             while suspects:  # one at a time: whose process dies now is guilty
-                for guilty in (yield from _until_death(work, suspects, 1, 1, failures, bar)):
+                for guilty in (yield from _until_death(tried, suspects, 1, 1, failures, bar)):
                     failures.append(Failure(guilty, DIED))
                     bar.update()
 
 
 def _until_death(
-    work: Callable[[T], R],
+    tried: Callable[[T], R | Reason],
     todo: deque[T],
     workers: int,
     ahead: int,
@@ -100,7 +115,7 @@ def _until_death(
         try:
             while todo or running:
                 while todo and len(running) < ahead:
-                    future = pool.submit(attempt, work, todo[0])
+                    future = pool.submit(tried, todo[0])
                     running[future] = todo.popleft()
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     result = future.result()
@@ -115,14 +130,17 @@ def _until_death(
     return list(running.values())
 
 
-def attempt(work: Callable[[T], R], item: T) -> R | Reason:
+def attempt(work: Callable[[T], R], item: T, timeout: float | None = None) -> R | Reason:
     """Runs in a worker: what comes of an item, or the reason why it failed."""
     try:
-        return work(item)
+        with limited(timeout):
+            return work(item)
     except VideoError as fault:
         return Reason(str(fault))
     except UserError:
         raise
+    except MemoryError:
+        return Reason("out of memory; free some or lower engine.workers, or skip it")
     except Exception as fault:  # a fault of ours must not cost the other videos
         where = traceback.extract_tb(fault.__traceback__)[-1]
         place = f"{os.path.basename(where.filename)}:{where.lineno}"  # noqa: PTH119

@@ -153,13 +153,29 @@ def _filled(codes: NDArray[np.uint8], batch: int) -> NDArray[np.uint8]:
 def entry(cut: VideoClips, rgb: NDArray[np.float32], flow: NDArray[np.float32]) -> bytes:
     """A video's features as one safetensors file for the staging store."""
     shape = (*cut.plan.frames.shape[:2], -1)
+    frames = cut.plan.frames.astype(np.int32)
+    return _packed(rgb.reshape(shape), flow.reshape(shape), frames, cut.n_frames, cut.fps)
+
+
+def entry_of(row: VideoFeatures) -> bytes:
+    """A row of the feature store as the entry that it was made from."""
+    return _packed(row.rgb, row.flow, row.frames, row.n_frames, row.fps)
+
+
+def _packed(
+    rgb: NDArray[np.float32],
+    flow: NDArray[np.float32],
+    frames: NDArray[np.int32],
+    n_frames: int,
+    fps: float,
+) -> bytes:
     return safetensors.numpy.save(
         {
-            "rgb": np.ascontiguousarray(rgb.reshape(shape)),
-            "flow": np.ascontiguousarray(flow.reshape(shape)),
-            "frames": cut.plan.frames.astype(np.int32),
-            "n_frames": np.array([cut.n_frames]),
-            "fps": np.array([cut.fps]),
+            "rgb": np.ascontiguousarray(rgb),
+            "flow": np.ascontiguousarray(flow),
+            "frames": np.ascontiguousarray(frames),
+            "n_frames": np.array([n_frames]),
+            "fps": np.array([fps]),
         }
     )
 

@@ -257,6 +257,7 @@ class Engine(Section):
     kind: Literal["local", "ray"] = "local"  # processes of this machine, or a Ray cluster
     address: str | None = None  # of a Ray cluster; None: a cluster of this machine alone
     workers: Annotated[int, Field(gt=0, le=1024)] | None = None  # at once; None: one a core
+    video_timeout: PositiveFloat | None = 3600  # seconds of work a video and stage; None: no limit
 
 
 class Params(Section):

@@ -12,6 +12,7 @@ from pipeline import engine, params, parts, ray_engine, shards
 from pipeline.errors import UserError
 from pipeline.index import Video, all_imported, is_model
 from pipeline.staging import Staging
+from pipeline.time_limit import limited
 
 R = TypeVar("R")
 
@@ -36,16 +37,50 @@ class _Stored:
 
 
 @dataclass(frozen=True)
-class _ByKey(Mapping[str, R]):
-    """Reads a result when it is asked for, so that those of all videos need not fit into memory."""
+class _Limited:
+    """Work on a job that gives up after some seconds."""
 
-    staging: Staging
-    fingerprints: Mapping[str, str]
+    compute: Callable[[Job], bytes]
+    timeout: float | None
+
+    def __call__(self, job: Job) -> bytes:
+        with limited(self.timeout):
+            return self.compute(job)
+
+
+@dataclass(frozen=True, eq=False)
+class _Parsed(Mapping[str, R]):
+    """Results, each read and parsed when it is asked for, so that all need not fit into memory."""
+
+    entries: "Entries"
     parse: Callable[[str, bytes], R]
 
     def __getitem__(self, key: str) -> R:
-        fingerprint = self.fingerprints[key]
-        return self.parse(fingerprint, self.staging.path(fingerprint).read_bytes())
+        return self.parse(self.entries.fingerprints[key], self.entries[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+@dataclass(frozen=True, eq=False)
+class Entries(Mapping[str, bytes]):
+    """The finished work of a stage for a domain: a video's key -> its result, read when asked for.
+
+    Raises UserError, when asked, for a result that was damaged since.
+    """
+
+    staging: Staging
+    fingerprints: Mapping[str, str]
+
+    def by_key(self, parse: Callable[[str, bytes], R]) -> Mapping[str, R]:
+        """Results by their videos' keys; `parse` gets fingerprint and content."""
+        return _Parsed(self, parse)
+
+    def __getitem__(self, key: str) -> bytes:
+        return self.staging.read(self.fingerprints[key])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.fingerprints)
@@ -53,26 +88,11 @@ class _ByKey(Mapping[str, R]):
     def __len__(self) -> int:
         return len(self.fingerprints)
 
-
-@dataclass(frozen=True)
-class Entries:
-    """The finished work of a stage for a domain, an entry a video."""
-
-    staging: Staging
-    jobs: Sequence[Job]
-
-    def by_key(self, parse: Callable[[str, bytes], R]) -> Mapping[str, R]:
-        """Results by their videos' keys; `parse` gets fingerprint and content."""
-        fingerprints = {job.video.key: job.fingerprint for job in self.jobs}
-        return _ByKey(self.staging, fingerprints, parse)
-
     def publish(self, folder: Path, provenance: Mapping[str, Any]) -> None:
         """Writes the results as shards."""
-        files = {
-            job.video.key: (job.fingerprint, self.staging.path(job.fingerprint))
-            for job in self.jobs
-        }
-        shards.publish(folder, files, provenance=provenance)
+        sizes = {key: self.staging.size(made_from) for key, made_from in self.fingerprints.items()}
+        made_from, made_by = self.fingerprints, provenance
+        shards.publish(folder, self, fingerprints=made_from, sizes=sizes, provenance=made_by)
 
 
 def why_idle(videos: Sequence[Video], *, stream: bool) -> str | None:
@@ -89,27 +109,29 @@ def publish_nothing(
 ) -> None:
     """Writes a shard without videos. The staging store keeps what it has for other runs."""
     if not part:
-        shards.publish(folder, {}, provenance={})
+        shards.publish(folder, {}, fingerprints={}, sizes={}, provenance={})
     print(f"{stage} {domain}: nothing to do, {why}")
 
 
 Fill = Callable[[Staging, Sequence[Job]], Sequence[engine.Failure[Job]]]
 
 
-def by_processes(compute: Callable[[Job], bytes], workers: int | None) -> Fill:
-    """`compute` runs in several processes, a video each."""
+def by_processes(
+    compute: Callable[[Job], bytes], workers: int | None, timeout: float | None = None
+) -> Fill:
+    """`compute` runs in several processes, a video each, for `timeout` seconds at most."""
 
     def fill(staging: Staging, todo: Sequence[Job]) -> Sequence[engine.Failure[Job]]:
         label = f"{staging.stage} {staging.domain}"
-        return engine.run(_Stored(compute, staging), todo, label=label, workers=workers)
+        stored = _Stored(compute, staging)
+        return engine.run(stored, todo, label=label, workers=workers, timeout=timeout)
 
     return fill
 
 
 def by_cluster(
     compute: Callable[[Job], bytes],
-    workers: int | None,
-    address: str | None,
+    section: params.Engine,
     stream: ray_engine.Stream[Job, bytes] | None = None,
 ) -> Fill:
     """`compute` runs on a Ray cluster, a video a task; where there are GPUs, `stream` if given."""
@@ -119,11 +141,12 @@ def by_cluster(
         label = f"{staging.stage} {staging.domain}"
         if not todo:
             return failures
-        with ray_engine.connected(address):
+        workers, limited_to = section.workers, _Limited(compute, section.video_timeout)
+        with ray_engine.connected(section.address):
             if stream and ray_engine.gpus():
                 done = ray_engine.streamed(stream, todo, failures, label=label, workers=workers)
             else:
-                done = ray_engine.results(compute, todo, failures, label=label, workers=workers)
+                done = ray_engine.results(limited_to, todo, failures, label=label, workers=workers)
             for job, content in done:
                 staging.write(job.fingerprint, content)
         return failures
@@ -134,8 +157,8 @@ def by_cluster(
 def by_engine(compute: Callable[[Job], bytes], section: params.Engine) -> Fill:
     """`compute` runs where `engine` of params.yaml says."""
     if section.kind == "ray":
-        return by_cluster(compute, section.workers, section.address)
-    return by_processes(compute, section.workers)
+        return by_cluster(compute, section)
+    return by_processes(compute, section.workers, section.video_timeout)
 
 
 @contextmanager
@@ -151,7 +174,7 @@ def staged(stage: str, domain: str, jobs: Sequence[Job], fill: Fill) -> Iterator
     staging = Staging(stage, domain)
     with staging.lock():
         _do(staging, jobs, fill)
-        yield Entries(staging, jobs)
+        yield Entries(staging, {job.video.key: job.fingerprint for job in jobs})
         staging.prune({job.fingerprint for job in jobs})
 
 
@@ -167,7 +190,7 @@ def do_part(stage: str, domain: str, jobs: Sequence[Job], fill: Fill, part: str)
 
 
 def _do(staging: Staging, jobs: Sequence[Job], fill: Fill) -> None:
-    todo = [job for job in jobs if not staging.path(job.fingerprint).exists()]
+    todo = [job for job in jobs if not staging.holds(job.fingerprint)]
     done = len(jobs) - len(todo)
     print(f"{staging.stage} {staging.domain}: {len(todo)} videos to do, {done} done before")
     failures = fill(staging, todo)

@@ -24,6 +24,7 @@ from pipeline.fingerprint import share
 LIMIT = 256 * 2**20  # bytes a shard, on average
 _CARD = "shard.json"
 _SUFFIX = ".mkv"
+_OPEN = 64  # shards; their directories are read once, and a process may have 1024 files open
 _DAMAGE = (
     *(zipfile.BadZipFile, AttributeError, EOFError, LookupError, MemoryError, OSError),
     *(OverflowError, RuntimeError, TypeError, ValueError),
@@ -42,21 +43,25 @@ def spread(sizes: Mapping[str, int], limit: int = LIMIT) -> list[list[str]]:
 
 def publish(
     folder: Path,
-    entries: Mapping[str, tuple[str, Path]],
+    contents: Mapping[str, bytes],
     *,
+    fingerprints: Mapping[str, str],
+    sizes: Mapping[str, int],
     provenance: Mapping[str, Any],
     limit: int = LIMIT,
 ) -> None:
-    """Writes shards of key -> (fingerprint, file); `folder` appears whole or not at all."""
-    sizes = {key: path.stat().st_size for key, (_, path) in entries.items()}
+    """Writes shards of key -> content; `folder` appears whole or not at all.
+
+    `contents` are asked for one by one; `sizes` are their lengths in bytes.
+    """
     with atomic.new_folder(folder) as aside:
         for number, keys in enumerate(spread(sizes, limit)):
-            card = {**provenance, "entries": {key: entries[key][0] for key in keys}}
+            card = {**provenance, "entries": {key: fingerprints[key] for key in keys}}
             with zipfile.ZipFile(aside / f"{number:04d}.zip", "w") as shard:
                 text = json.dumps(card, sort_keys=True, indent=1, ensure_ascii=False)
                 shard.writestr(_undated(_CARD), text)
                 for key in keys:
-                    shard.writestr(_undated(key + _SUFFIX), entries[key][1].read_bytes())
+                    shard.writestr(_undated(key + _SUFFIX), contents[key])
 
 
 def _undated(name: str) -> zipfile.ZipInfo:
@@ -74,6 +79,7 @@ class Shards:
         self.provenance: dict[str, Any] = {}
         self.fingerprints: dict[str, str] = {}
         self._shard: dict[str, Path] = {}
+        self._opened = lru_cache(maxsize=_OPEN)(zipfile.ZipFile)
         paths = sorted(folder.glob("*.zip"))
         if not paths:
             raise UserError(f"{folder}: no shards in it; run `dvc repro` or `dvc pull` to make it")
@@ -81,8 +87,8 @@ class Shards:
             self._list(path)
 
     def _list(self, path: Path) -> None:
-        with _undamaged(path), zipfile.ZipFile(path) as shard:
-            card = json.loads(_content(shard, _CARD))
+        with _undamaged(path):
+            card = json.loads(_content(self._opened(path), _CARD))
             entries = card.pop("entries")
             if not all(isinstance(fingerprint, str) for fingerprint in entries.values()):
                 raise ValueError("fingerprints that are no text")
@@ -95,8 +101,8 @@ class Shards:
     def read(self, key: str) -> bytes:
         """One video's file. Raises KeyError for an unknown key, UserError for a damaged shard."""
         path = self._shard[key]
-        with _undamaged(path), zipfile.ZipFile(path) as shard:
-            return _content(shard, key + _SUFFIX)
+        with _undamaged(path):
+            return _content(self._opened(path), key + _SUFFIX)
 
 
 def _content(shard: zipfile.ZipFile, name: str) -> bytes:
@@ -113,7 +119,10 @@ def _undamaged(path: Path) -> Iterator[None]:
         yield
     except _DAMAGE as fault:
         wrong = " ".join(str(fault).split())[:200]
-        raise UserError(f"{path}: damaged shard ({wrong}); delete it, run `dvc repro`") from None
+        raise UserError(
+            f"{path}: damaged shard ({wrong}); delete it, run `python -m pipeline.verify`, which "
+            "finds what else is damaged, then `dvc repro`"
+        ) from None
 
 
 def opened(folder: Path) -> Shards:

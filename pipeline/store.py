@@ -5,7 +5,8 @@ features give the same bytes.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,30 +48,55 @@ def write(
     provenance: Mapping[str, Any],
     limit: int = LIMIT,
 ) -> None:
-    """Writes a store; `folder` appears whole or not at all."""
-    sizes = {key: video.rgb.nbytes + video.flow.nbytes for key, video in videos.items()}
+    """Writes a store; `folder` appears whole or not at all.
+
+    Few videos are held at a time, and each is asked for once a column: `videos` may read them.
+    """
+    sizes = _sizes(videos)
     with atomic.new_folder(folder) as aside:
         for number, keys in enumerate(spread(sizes, limit)):
             if not keys:
                 continue
+            # HDF5 fails unintelligibly on a full disk; a file is never twice as large as its rows
+            atomic.require_room(aside, 2 * sum(sizes[key] for key in keys))
             with h5py.File(aside / f"{number:04d}.h5", "w") as file:
                 file.attrs["schema"] = SCHEMA
                 file.attrs["provenance"] = np.bytes_(json.dumps(provenance, sort_keys=True))
-                _write_rows(file, keys, [videos[key] for key in keys])
+                _write_facts(file, keys, videos)
+                for name in ("rgb", "flow", "frames"):
+                    _write_column(file, name, keys, videos)
 
 
-def _write_rows(file: h5py.File, keys: Sequence[str], rows: Sequence[VideoFeatures]) -> None:
+def _sizes(videos: Mapping[str, VideoFeatures]) -> dict[str, int]:
+    """Bytes of each video: all have the same shape."""
+    if not videos:
+        return {}
+    first = next(iter(videos.values()))
+    return dict.fromkeys(videos, first.rgb.nbytes + first.flow.nbytes)
+
+
+def _write_facts(file: h5py.File, keys: Sequence[str], videos: Mapping[str, VideoFeatures]) -> None:
+    rows = [(row.fingerprint, row.n_frames, row.fps) for row in map(videos.__getitem__, keys)]
+    fingerprints, n_frames, fps = zip(*rows, strict=True)
     columns = {
         "key": _text(keys),
-        "fingerprint": _text([row.fingerprint for row in rows]),
-        "n_frames": np.array([row.n_frames for row in rows], np.int64),
-        "fps": np.array([row.fps for row in rows], np.float64),
-        "rgb": np.stack([row.rgb for row in rows]),
-        "flow": np.stack([row.flow for row in rows]),
-        "frames": np.stack([row.frames for row in rows]),
+        "fingerprint": _text(fingerprints),
+        "n_frames": np.array(n_frames, np.int64),
+        "fps": np.array(fps, np.float64),
     }
     for name, values in columns.items():
         file.create_dataset(name, data=values, fletcher32=True)  # a flipped bit is an error
+
+
+def _write_column(
+    file: h5py.File, name: str, keys: Sequence[str], videos: Mapping[str, VideoFeatures]
+) -> None:
+    """An array of all videos, a row of chunks at a time: the same bytes as when written at once."""
+    first = getattr(videos[keys[0]], name)
+    column = file.create_dataset(name, (len(keys), *first.shape), first.dtype, fletcher32=True)
+    for start in range(0, len(keys), column.chunks[0]):
+        stop = start + column.chunks[0]
+        column[start:stop] = np.stack([getattr(videos[key], name) for key in keys[start:stop]])
 
 
 def _text(values: Sequence[str]) -> NDArray[np.bytes_]:
@@ -148,8 +174,29 @@ def load(folder: Path) -> Store:
     )
 
 
+def rows(path: Path) -> Iterator[VideoFeatures]:
+    """The videos of one file of a store. Raises UserError for a damaged file or another schema."""
+    with _opened(path) as file:
+        fingerprints = _own_array(file, "fingerprint").asstr()[:]
+        names = ("rgb", "flow", "frames", "n_frames", "fps")
+        columns = [_own_array(file, name)[:] for name in names]
+    for fingerprint, rgb, flow, frames, n_frames, fps in zip(fingerprints, *columns, strict=True):
+        yield VideoFeatures(str(fingerprint), rgb, flow, frames, int(n_frames), float(fps))
+
+
 def _read(path: Path) -> Store:
     """One file of a store."""
+    with _opened(path) as file:
+        keys = tuple(file["key"].asstr()[:])
+        provenance = json.loads(file.attrs["provenance"])
+        if not isinstance(provenance, dict):
+            raise ValueError("its provenance is no table")
+        return Store(path, provenance, keys, file["rgb"][:], file["flow"][:])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    """A file of a store, checked; what turns out to be damaged while it is read is told."""
     try:
         with h5py.File(path, "r", locking=False) as file:
             schema = int(file.attrs["schema"])
@@ -159,13 +206,11 @@ def _read(path: Path) -> Store:
                 )
             key, rgb, flow = (_own_array(file, name) for name in ("key", "rgb", "flow"))
             _require_form(key, rgb, flow, path.stat().st_size)
-            provenance = json.loads(file.attrs["provenance"])
-            if not isinstance(provenance, dict):
-                raise ValueError("its provenance is no table")
-            return Store(path, provenance, tuple(key.asstr()[:]), rgb[:], flow[:])
+            yield file
     except _DAMAGE as fault:
         raise UserError(
-            f"{path}: damaged ({fault}); delete it, then `dvc checkout`, `dvc pull` or `dvc repro`"
+            f"{path}: damaged ({fault}); delete it, run `python -m pipeline.verify`, which finds "
+            "what else is damaged, then `dvc pull` or `dvc repro`"
         ) from None
 
 

@@ -83,11 +83,12 @@ def _decoded(section: Section, choose: Choose, size: int, resize: Resize) -> Sam
     """Decodes a section, for the frames that `choose` names when told what the file promises."""
     with _bounded_memory(MEMORY), video_file.opened(section) as reader:
         numbers = choose(max(2, reader.promised_frames() or _packets(section)))
-        wanted, resized, found, count = set(numbers), _Resizer(size, resize), list[Frames](), 0
+        wanted, found, count = set(numbers), list[Frames](), 0
+        resized, upright = _Resizer(size, resize), _Upright()
         with _bounded_memory(MEMORY + len(numbers) * _ROOM * size**2):
             for count, frame in enumerate(reader, start=1):
                 if count - 1 in wanted:
-                    found.append(_upright(resized(frame), frame))
+                    found.append(upright(resized(frame), frame))
         video_file.require_whole(reader, count)
         if count < 2:
             raise VideoError("only 1 frame: motion needs at least 2; skip it")
@@ -105,13 +106,14 @@ def _sought(section: Section, choose: Choose, size: int, resize: Resize) -> Samp
         timeline = reader.timeline()
         if timeline is None or len(timeline.shown) < seeking.LONG:
             return None
-        numbers, resized = choose(len(timeline.shown)), _Resizer(size, resize)
+        numbers = choose(len(timeline.shown))
+        resized, upright = _Resizer(size, resize), _Upright()
         parts = seeking.stretches(timeline, numbers)
         if parts is None:
             return None
         with _bounded_memory(MEMORY + len(numbers) * _ROOM * size**2):
             frames = (frame for part in parts for frame in reader.sought(part))
-            found = [_upright(resized(frame), frame) for frame in frames]
+            found = [upright(resized(frame), frame) for frame in frames]
         if len(found) < len(numbers):
             return None
         video_file.require_whole(reader, len(timeline.shown))
@@ -154,13 +156,34 @@ def centre(pictures: Frames, size: int) -> Frames:
     return pictures[:, top : top + size, left : left + size]
 
 
-def _upright(pixels: Frames, frame: Any) -> Frames:
-    """Turns and mirrors pixels as the file's display matrix asks: (x, y) -> (ax + cy, bx + dy)."""
+class _Upright:
+    """Turns and mirrors pixels as the file's display matrix asks: (x, y) -> (ax + cy, bx + dy).
+
+    PyAV's frame and its side data hold each other until Python's collector comes by, which with 4K
+    is gigabytes: the matrix is looked up once, and again only for a frame that is turned otherwise.
+    """
+
+    def __init__(self) -> None:
+        self._matrices: dict[int, NDArray[np.int32] | None] = {}
+
+    def __call__(self, pixels: Frames, frame: Any) -> Frames:
+        if frame.rotation not in self._matrices:
+            self._matrices[frame.rotation] = _display_matrix(frame)
+        matrix = self._matrices[frame.rotation]
+        if matrix is None:
+            return np.rot90(pixels, k=round(frame.rotation / 90) % 4)
+        a, b, c, d = matrix[[0, 1, 3, 4]]
+        if abs(b) > abs(a):  # the axes change places
+            pixels, a, d = pixels.swapaxes(0, 1), c, b
+        return pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+
+
+def _display_matrix(frame: Any) -> NDArray[np.int32] | None:
+    """A frame's display matrix, 9 numbers.
+
+    None if it has none, or PyAV does not know the frame's other side data.
+    """
     try:
-        matrix = np.frombuffer(frame.side_data["DISPLAYMATRIX"], np.int32)
-    except (KeyError, ValueError):  # none; or PyAV does not know the frame's other side data
-        return np.rot90(pixels, k=round(frame.rotation / 90) % 4)
-    a, b, c, d = matrix[[0, 1, 3, 4]]
-    if abs(b) > abs(a):  # the axes change places
-        pixels, a, d = pixels.swapaxes(0, 1), c, b
-    return pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+        return np.frombuffer(frame.side_data["DISPLAYMATRIX"], np.int32).copy()
+    except (KeyError, ValueError):
+        return None

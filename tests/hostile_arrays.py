@@ -186,9 +186,13 @@ def _shards(folder: Path) -> None:
     plan = {"segments": 1, "windows": 1, "frames": 8, "sampling": "spread"}
     for name, content in (("frames", frames), ("flow", flow)):
         (folder / name).with_suffix(".mkv").write_bytes(content)
-        entries = {"a.mp4": ("f" * 64, (folder / name).with_suffix(".mkv"))}
-        provenance = {"clips": plan, "decode": {"size": 32, "resize": "squash"}}
-        shards.publish(folder / name, entries, provenance=provenance)
+        shards.publish(
+            folder / name,
+            {"a.mp4": content},
+            fingerprints={"a.mp4": "f" * 64},
+            sizes={"a.mp4": len(content)},
+            provenance={"clips": plan, "decode": {"size": 32, "resize": "squash"}},
+        )
 
 
 def _read_shards(folder: Path) -> object:

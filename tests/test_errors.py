@@ -1,6 +1,62 @@
-"""Messages hold names of others, and terminals obey control characters."""
+"""Faults of the machine are told in a line; messages steer no terminal."""
 
-from pipeline.errors import UserError, VideoError
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline import stages
+from pipeline.errors import UserError, VideoError, of_the_machine
+
+
+def full(number: int) -> OSError:
+    return OSError(number, os.strerror(number), "data/flow/yard/0000.zip")
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (full(errno.ENOSPC), "data/flow/yard/0000.zip: No space left on device; make room; "),
+        (full(errno.EDQUOT), "data/flow/yard/0000.zip: Disk quota exceeded; make room, or "),
+        (full(errno.EROFS), "data/flow/yard/0000.zip: Read-only file system; it must be writable"),
+        (full(errno.EIO), "data/flow/yard/0000.zip: Input/output error; the disk may be failing"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device; make room"),
+        (RuntimeError("H5: No space left on device', buf"), "No space left on device; make room"),
+        (MemoryError(), "out of memory; free some, or lower engine.workers"),
+        (
+            RuntimeError("CUDA error: no\nhints"),
+            "the GPU failed (CUDA error: no); see `nvidia-smi`",
+        ),
+    ],
+)
+def test_what_to_do_about_it(fault: Exception, told: str) -> None:
+    said = of_the_machine(fault)
+    assert said is not None
+    assert said.startswith(told)
+    assert said.endswith("what was finished is kept; the next run goes on from here")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [FileNotFoundError(errno.ENOENT, "no such file"), RuntimeError("shapes"), KeyError("a")],
+)
+def test_what_may_be_ours_is_not_explained_away(fault: Exception) -> None:
+    assert of_the_machine(fault) is None
+
+    def main() -> None:
+        raise fault
+
+    with pytest.raises(type(fault)):
+        stages.run(main)
+
+
+def test_a_stage_ends_with_the_line_alone(tmp_path: Path) -> None:
+    def main() -> None:
+        raise full(errno.ENOSPC)
+
+    with pytest.raises(SystemExit, match=r"^error: data/flow/yard/0000\.zip: No space left"):
+        stages.run(main)
 
 
 def test_a_message_steers_no_terminal() -> None:

@@ -99,7 +99,7 @@ def _work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Flow:
     """Two small videos among the frames of a project."""
     monkeypatch.chdir(tmp_path)
     plan: dict[str, Any] = {"segments": 1, "windows": 1, "frames": 8, "sampling": "spread"}
-    entries = {}
+    entries = dict[str, bytes]()
     for key, seed in (("a", 0), ("b", 1)):
         numbers = np.unique(clips.plan(12, **plan).pairs)
         numbers = np.union1d(numbers, numbers + 1).tolist()
@@ -107,10 +107,14 @@ def _work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Flow:
         grey = np.repeat((120 + 90 * across).astype(np.uint8)[:, None], 16, axis=1)
         frames = np.repeat(grey[..., None], 3, axis=-1)
         note = {"n_frames": 12, "numbers": numbers, "fps": 25.0}
-        path = tmp_path / key
-        path.write_bytes(lossless.encode(frames, fps=25, note=note))
-        entries[key] = (f"made-of-{key}", path)
-    shards.publish(tmp_path / "frames", entries, provenance={"clips": plan})
+        entries[key] = lossless.encode(frames, fps=25, note=note)
+    shards.publish(
+        tmp_path / "frames",
+        entries,
+        fingerprints={key: f"made-of-{key}" for key in entries},
+        sizes={key: len(content) for key, content in entries.items()},
+        provenance={"clips": plan},
+    )
     return Flow(tmp_path / "frames", FlowExtractor("numba", 20))
 
 
@@ -127,8 +131,8 @@ def test_the_stage_writes_in_batches_what_it_writes_video_by_video(
     with staging.lock():
         assert work.in_batches(staging, jobs()) == []
     for job in jobs():
-        assert staging.path(job.fingerprint).read_bytes() == work(job)
-    codes, note = lossless.decode(staging.path("flow-of-a").read_bytes())
+        assert staging.read(job.fingerprint) == work(job)
+    codes, note = lossless.decode(staging.read("flow-of-a"))
     assert len(codes) == len(note["pairs"]) > 1
 
 

@@ -54,7 +54,7 @@ def filling(done: list[str]) -> Fill:
 
 
 def contents(entries: Entries) -> list[bytes]:
-    return list(entries.by_key(lambda _, content: content).values())
+    return list(entries.values())
 
 
 def run(todo: list[Job]) -> list[str]:

@@ -40,12 +40,12 @@ def test_batches_across_videos_leave_out_the_bad_ones_and_do_the_others(
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     work, staging = extract(), Staging("features", "mine")
     todo = work.jobs(listed("1", "bad", "3"))
-    failures = in_batches(work, workers=2)(staging, todo)
+    failures = in_batches(work, params.Engine(workers=2))(staging, todo)
     assert [(failure.item.video.key, failure.reason) for failure in failures] == [
         ("bad", "bad is cut off")
     ]
     for job in (todo[0], todo[2]):
-        batched = read(job, staging.path(job.fingerprint).read_bytes())
+        batched = read(job, staging.read(job.fingerprint))
         alone = read(job, work(job))
         assert batched.n_frames == alone.n_frames == 50 + int(job.video.key)
         for one, other in ((batched.rgb, alone.rgb), (batched.flow, alone.flow)):

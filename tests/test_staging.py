@@ -31,7 +31,7 @@ def names(folder: Path) -> list[str]:
 def test_entries_come_back_and_later_ones_replace_them() -> None:
     store().write("abc", b"first")
     store().write("abc", b"second")
-    assert store().path("abc").read_bytes() == b"second"
+    assert store().read("abc") == b"second"
     assert names(store().folder) == ["abc"]
 
 
@@ -39,7 +39,7 @@ def test_stages_and_domains_do_not_meet() -> None:
     store().write("abc", b"frames")
     Staging("flow", "street").write("abc", b"flow")
     Staging("decode", "studio").write("abc", b"others")
-    assert store().path("abc").read_bytes() == b"frames"
+    assert store().read("abc") == b"frames"
     assert Staging("decode", "studio").prune(()) == 1
     assert store().path("abc").exists()
 
@@ -66,7 +66,7 @@ def test_a_write_that_fails_leaves_the_old_entry_and_no_rest(
     monkeypatch.setattr(owner, call, full)
     with pytest.raises(UserError, match=r"No space left on device.*make room"):
         store().write("abc", b"new")
-    assert store().path("abc").read_bytes() == b"whole"
+    assert store().read("abc") == b"whole"
     assert names(store().folder) == ["abc"]
 
 
@@ -98,6 +98,49 @@ def test_pruning_everything_leaves_an_empty_folder() -> None:
     assert names(store().folder) == []
 
 
+# entries that a power cut or a bad disk has changed
+
+
+def changed(content: bytes) -> list[bytes]:
+    """What may be left of a stored entry: less of it, zeros, another bit, more of it."""
+    flipped = bytes([content[0] ^ 1]) + content[1:]
+    zeros = bytes(len(content))
+    return [b"", content[:5], content[:-1], zeros, flipped, zeros[:20] + content[20:], content * 2]
+
+
+def test_a_changed_entry_is_never_read(tmp_path: Path) -> None:
+    store().write("abc", b"frames" * 9)
+    stored = store().path("abc").read_bytes()
+    for content in changed(stored):
+        store().write("good", b"whole")
+        store().path("abc").write_bytes(content)
+        with pytest.raises(
+            UserError, match=r"decode/street: 1 entries were damaged.*run `dvc repro"
+        ):
+            store().read("abc")
+        assert not store().holds("abc")
+        assert store().read("good") == b"whole"
+
+
+def test_what_lost_its_end_is_no_entry() -> None:
+    store().write("abc", b"frames" * 9)
+    stored = store().path("abc").read_bytes()
+    assert store().holds("abc")
+    assert store().size("abc") == 54
+    held = []
+    for content in changed(stored):
+        store().path("abc").write_bytes(content)
+        held.append(store().holds("abc"))
+    assert held == [False, False, False, False, True, True, False]
+    assert not store().holds("absent")
+
+
+def test_an_empty_entry_is_an_entry() -> None:
+    store().write("abc", b"")
+    assert store().holds("abc")
+    assert store().read("abc") == b""
+
+
 # two runs at once
 
 
@@ -116,7 +159,7 @@ from pipeline.staging import Staging
 
 store = Staging("decode", "street")
 with store.lock():
-    print(store.path("abc").read_bytes().decode())
+    print(store.read("abc").decode())
 """
 
 
@@ -181,6 +224,9 @@ def test_the_command_shows_and_clears_the_store(tmp_path: Path) -> None:
     assert cleared[-1] == f"{tmp_path}/.staging: 0.0 MB in all"
     assert not store().path("a").exists()
     assert not Staging("flow", "street").path("c").exists()
+    assert store().cleared
+    store().prune(())
+    assert not store().cleared
 
 
 def test_the_command_does_without_a_store(tmp_path: Path) -> None:
@@ -209,6 +255,22 @@ def test_a_new_folder_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
         (aside / "missing/b").touch()
     assert names(folder) == ["a"]
     assert names(tmp_path) == ["out"]
+
+
+def test_a_new_folder_is_on_the_disk_before_it_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = []
+
+    def sync(file: int) -> None:
+        synced.append((Path(f"/proc/self/fd/{file}").readlink().name, (tmp_path / "out").exists()))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with atomic.new_folder(tmp_path / "out") as aside:
+        (aside / "a").write_text("a")
+        (aside / "below").mkdir()
+        (aside / "below/b").write_text("b")
+    assert sorted(synced) == [("a", False), ("b", False)]
 
 
 def test_what_a_killed_run_left_is_not_published(tmp_path: Path) -> None:

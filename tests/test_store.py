@@ -3,6 +3,9 @@
 import json
 import random
 import time
+import weakref
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +91,72 @@ def test_a_new_video_leaves_most_files_of_a_large_store_as_they_were(tmp_path: P
     assert before.keys() == after.keys()
     assert len(before) == 8
     assert sum(before[name] != after[name] for name in before) == 1
+
+
+def at_once(path: Path, count: int) -> None:
+    """The file as HDF5 writes it out of whole arrays."""
+    named = sorted(rows(count).items())
+    with h5py.File(path, "w") as file:
+        file.attrs["schema"] = 1
+        file.attrs["provenance"] = np.bytes_(json.dumps(PROVENANCE, sort_keys=True))
+        for name, texts in (
+            ("key", [key for key, _ in named]),
+            ("fingerprint", [row.fingerprint for _, row in named]),
+        ):
+            longest = max(len(text.encode()) for text in texts)
+            kind = h5py.string_dtype("utf-8", longest)
+            values = np.array([text.encode() for text in texts], dtype=kind)
+            file.create_dataset(name, data=values, fletcher32=True)
+        for name in ("n_frames", "fps", "rgb", "flow", "frames"):
+            values = np.stack([getattr(row, name) for _, row in named])
+            file.create_dataset(name, data=values, fletcher32=True)
+
+
+@pytest.mark.parametrize("count", [1, 7, 3000])
+def test_written_in_parts_it_has_the_bytes_of_a_single_writing(count: int, tmp_path: Path) -> None:
+    at_once(tmp_path / "once.h5", count)
+    assert write(tmp_path / "out", count).read_bytes() == (tmp_path / "once.h5").read_bytes()
+
+
+class Lent(Mapping[str, VideoFeatures]):
+    """Videos that are made when asked for; counts how many are held at the same time."""
+
+    def __init__(self, count: int) -> None:
+        self.numbers = {f"{number:05d}.mp4": number for number in range(count)}
+        self.held, self.most = 0, 0
+
+    def __getitem__(self, key: str) -> VideoFeatures:
+        made = row(self.numbers[key])
+        self.held += 1
+        self.most = max(self.most, self.held)
+        weakref.finalize(made, self._back)
+        return made
+
+    def _back(self) -> None:
+        self.held -= 1
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.numbers)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+def test_no_more_videos_are_held_than_a_part_has(tmp_path: Path) -> None:
+    lent = Lent(4000)
+    store.write(tmp_path / "out", lent, PROVENANCE)
+    assert lent.most < 1500
+    assert store.load(tmp_path / "out").keys == tuple(lent)
+
+
+def test_the_rows_of_a_file_come_back_one_by_one(tmp_path: Path) -> None:
+    path = write(tmp_path / "out")
+    for back, (_, written) in zip(store.rows(path), sorted(rows().items()), strict=True):
+        for field in fields(VideoFeatures):
+            assert np.array_equal(getattr(back, field.name), getattr(written, field.name))
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(UserError, match="damaged"):
+        next(store.rows(path))
 
 
 # reading

@@ -26,6 +26,15 @@ def job(key: str) -> Job:
     return Job(Video(key, key, None, None, "train", sha256="0"), "")
 
 
+def publish(
+    folder: Path, key: str, content: bytes, fingerprint: str, provenance: dict[str, Any]
+) -> None:
+    made_from, sizes = {key: fingerprint}, {key: len(content)}
+    shards.publish(
+        folder, {key: content}, fingerprints=made_from, sizes=sizes, provenance=provenance
+    )
+
+
 def published(folder: Path, n_frames: int, said: int | None = None) -> None:
     """Frames whose red is their number, flow whose x and y are its first frame's number and 200."""
     plan = clips.plan(n_frames, **PLAN)
@@ -40,9 +49,8 @@ def published(folder: Path, n_frames: int, said: int | None = None) -> None:
         "flow": lossless.encode(codes, fps=12.5, note={"pairs": pairs}),
     }
     for name, content in contents.items():
-        (folder / f"{name}.mkv").write_bytes(content)
-        entries = {"walk/a.mp4": (name, folder / f"{name}.mkv")}
-        shards.publish(folder / name, entries, provenance={"clips": PLAN, "decode": {"size": SIZE}})
+        made_by = {"clips": PLAN, "decode": {"size": SIZE}}
+        publish(folder / name, "walk/a.mp4", content, name, made_by)
 
 
 @pytest.mark.parametrize("n_frames", [2, 3, 7, 48, 200])
@@ -79,22 +87,14 @@ def by_stages(source: Streamed, folder: Path, key: str) -> Published:
     """What stages `decode` and `flow` publish of one video."""
     todo = job(key)
     decode = Decode(source.decoder)
-    fingerprint = source.decoder.fingerprint(todo.video)
-    publish(folder / "frames", key, decode(todo), fingerprint, decode.decoder.provenance())
+    made_from, made_by = source.decoder.fingerprint(todo.video), source.decoder.provenance()
+    publish(folder / "frames", key, decode(todo), made_from, made_by)
     made = shards.opened(folder / "frames").fingerprints[key]
     flow = Flow(folder / "frames", source.flow)
     # what computed the flow is told there, and shapes no feature
-    provenance = flow.extractor.provenance() | {"implementation": "numba"}
-    publish(folder / "flow", key, flow(todo), source.flow.fingerprint(made), provenance)
+    made_by = source.flow.provenance() | {"implementation": "numba"}
+    publish(folder / "flow", key, flow(todo), source.flow.fingerprint(made), made_by)
     return Published(folder / "frames", folder / "flow")
-
-
-def publish(
-    folder: Path, key: str, content: bytes, fingerprint: str, provenance: dict[str, Any]
-) -> None:
-    path = folder.with_suffix(".mkv")
-    path.write_bytes(content)
-    shards.publish(folder, {key: (fingerprint, path)}, provenance=provenance)
 
 
 @pytest.mark.parametrize("resize", ["squash", "crop"])

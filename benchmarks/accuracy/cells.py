@@ -89,7 +89,7 @@ class Work:
     def prepare(self) -> None:
         """Trains the source models that all source-free cells begin with, once a task."""
         made_from = self._source_fingerprint()
-        if not self.staging.path(made_from).exists():
+        if not self.staging.holds(made_from):
             task = data.load(self.task)
             packed = source_free.source_models(task, self.params, self.spec.seeds)
             self.staging.write(made_from, packed)
@@ -100,7 +100,7 @@ class Work:
             return with_source.jointly_trained(cell.name, task, p, seeds)
         if cell.name == spec.SUPERVISED:
             return source_free.supervised(task, p, seeds)
-        packed = self.staging.path(self._source_fingerprint()).read_bytes()
+        packed = self.staging.read(self._source_fingerprint())
         models = source_free.unpacked(packed, source_free.untrained(task, p, seeds))
         return source_free.adapted(task, models, self.spec.adapt(cell.name, p.adapt))
 
@@ -127,7 +127,7 @@ def _code(files: list[Path]) -> list[str]:
 def complete(work: Work) -> None:
     """Computes the cells that are not there. Raises UserError for those that broke."""
     work.prepare()
-    todo = [cell for cell in work.cells() if not work.staging.path(work.fingerprint(cell)).exists()]
+    todo = [cell for cell in work.cells() if not work.staging.holds(work.fingerprint(cell))]
     done = len(work.cells()) - len(todo)
     print(f"benchmark {work.task.name}: {len(todo)} cells to do, {done} done before")
     failures = engine.run(work, todo, label=work.task.name, workers=work.params.engine.workers)
@@ -148,8 +148,7 @@ def collected(work: Work) -> dict[str, Any]:
         "joint": {},
     }
     for cell in work.cells():
-        path = work.staging.path(work.fingerprint(cell))
-        content[cell.kind][cell.name] = json.loads(path.read_bytes())
+        content[cell.kind][cell.name] = json.loads(work.staging.read(work.fingerprint(cell)))
     return content
 
 

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, of_the_machine
 
 # One thread a process, set before PyTorch is loaded: several only wait for each other on a busy
 # machine, and a sum in another order is another result.
@@ -18,6 +18,11 @@ def run(main: Callable[[], None]) -> None:
         main()
     except UserError as fault:
         sys.exit(f"error: {fault}")
+    except Exception as fault:
+        told = of_the_machine(fault)
+        if told is None:
+            raise
+        sys.exit(f"error: {told}")
     except KeyboardInterrupt:
         sys.exit("interrupted: finished videos are kept; the next run goes on from here")
 

@@ -11,11 +11,13 @@ Writes  data/features/<domain>/*.h5
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from pipeline import (
     backbones,
+    dvc_cache,
     engine,
     extraction,
     flow,
@@ -39,7 +41,7 @@ from pipeline.video_clips import ClipSource, Published, Streamed
 GPU_BATCH = 64  # clips
 
 
-def in_batches(work: Extract, workers: int | None) -> per_video.Fill:
+def in_batches(work: Extract, section: params.Engine) -> per_video.Fill:
     """Clips are read by processes, and their features computed in batches across videos."""
 
     def fill(
@@ -47,7 +49,10 @@ def in_batches(work: Extract, workers: int | None) -> per_video.Fill:
     ) -> Sequence[engine.Failure[per_video.Job]]:
         failures = list[engine.Failure[per_video.Job]]()
         label = f"{staging.stage} {staging.domain}"
-        read = engine.results(work.source.read, todo, failures, label=label, workers=workers)
+        workers, timeout = section.workers, section.video_timeout
+        read = engine.results(
+            work.source.read, todo, failures, label=label, workers=workers, timeout=timeout
+        )
         for job, content in extraction.extract_many(work.extractor(), read, GPU_BATCH):
             staging.write(job.fingerprint, content)
         return failures
@@ -75,9 +80,36 @@ def filled(work: Extract, section: params.Engine) -> per_video.Fill:
     if section.kind == "ray":
         on_gpus = stream(replace(work, device="cuda"))
         on_cpus = replace(work, device="cpu")
-        return per_video.by_cluster(on_cpus, section.workers, section.address, on_gpus)
-    fill = in_batches if work.device == "cuda" else per_video.by_processes
-    return fill(work, section.workers)
+        return per_video.by_cluster(on_cpus, section, on_gpus)
+    fill = in_batches if work.device == "cuda" else per_video.by_engine
+    return fill(work, section)
+
+
+def take_over(domain: str, jobs: Sequence[per_video.Job]) -> None:
+    """Fills the staging store with rows of the domain's last features, made here or pulled.
+
+    DVC has deleted them from the workspace by now, and holds them in its cache. After
+    `pipeline.staging --clear` nothing is taken over.
+    """
+    staging, count = Staging("features", domain), 0
+    if staging.cleared:
+        return
+    missing = {job.fingerprint for job in jobs if not staging.holds(job.fingerprint)}
+    for row in cached_rows(paths.features(domain)) if missing else ():
+        if row.fingerprint in missing:
+            staging.write(row.fingerprint, extraction.entry_of(row))
+            count += 1
+    if count:
+        print(f"features {domain}: {count} videos taken over from DVC's cache")
+
+
+def cached_rows(folder: Path) -> Iterator[store.VideoFeatures]:
+    """The rows of a feature store as DVC's cache holds it; a damaged file ends in a note."""
+    for path in dvc_cache.files(folder):
+        try:
+            yield from store.rows(path)
+        except UserError as fault:
+            print(f"note: {fault}")
 
 
 def require_fit(domain: str, backbone: str, videos: Sequence[index.Video]) -> None:
@@ -109,8 +141,10 @@ def extract(
 ) -> None:
     """Publishes the features of a domain's videos, or does a part of them."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    print(f"features {domain}: {name} on {device}")
     work = Extract(source_of(domain, p), name, paths.backbone(name), p.features, device)
     jobs, fill = work.jobs(videos), filled(work, p.engine)
+    take_over(domain, jobs)
     if part:
         per_video.do_part("features", domain, jobs, fill, part)
         return

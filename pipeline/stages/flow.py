@@ -98,8 +98,8 @@ def filled(work: Flow, section: params.Engine) -> per_video.Fill:
     on_gpu = work.extractor.implementation == "cuda"
     if section.kind == "ray":
         stream = work.stream if on_gpu else None
-        return per_video.by_cluster(work, section.workers, section.address, stream)
-    return work.in_batches if on_gpu else per_video.by_processes(work, section.workers)
+        return per_video.by_cluster(work, section, stream)
+    return work.in_batches if on_gpu else per_video.by_engine(work, section)
 
 
 def main() -> None:

@@ -5,15 +5,14 @@ Writes  data/index/<domain>/videos.csv, labels.csv, classes.csv
 """
 
 import os
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline import datasets, index, params, paths, stages
+from pipeline import datasets, file_hashes, index, params, paths, stages
 from pipeline.datasets.class_maps import class_map
 from pipeline.datasets.listing import Listed
 from pipeline.errors import UserError
-from pipeline.fingerprint import file_hash
+from pipeline.staging import Staging
 
 DEEPEST = 100  # folders in folders
 
@@ -45,12 +44,10 @@ def refuse_linked_folders(root: Path) -> None:
                 )
 
 
-def hashed(root: Path, listed: Iterable[Listed]) -> list[index.Video]:
+def hashed(name: str, root: Path, listed: Sequence[Listed]) -> list[index.Video]:
     """The videos with the hash of each file's bytes; a file of many segments is read once."""
-    listed = list(listed)
     files = sorted({video.path for video in listed})
-    with ThreadPoolExecutor() as pool:
-        hashes = dict(zip(files, pool.map(lambda path: file_hash(root / path), files), strict=True))
+    hashes = file_hashes.hashes(root, files, Staging("index", name))
     return [index.Video(v.key, v.path, v.start, v.stop, v.split, hashes[v.path]) for v in listed]
 
 
@@ -62,7 +59,7 @@ def main() -> None:
     refuse_linked_folders(root)
     listed = list_domain(root, domain)
     labels = {video.key: video.label for video in listed if video.label is not None}
-    index.write_videos(paths.videos(name), hashed(root, listed))
+    index.write_videos(paths.videos(name), hashed(name, root, listed))
     index.write_labels(paths.labels(name), labels)
     index.write_classes(paths.classes(name), labels.values())
     if domain.dataset == "received":
