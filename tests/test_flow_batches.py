@@ -113,7 +113,7 @@ def _work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Flow:
         entries,
         fingerprints={key: f"made-of-{key}" for key in entries},
         sizes={key: len(content) for key, content in entries.items()},
-        provenance={"clips": plan},
+        provenance={"clips": plan, "decode": {"size": 16}},
     )
     return Flow(tmp_path / "frames", FlowExtractor("numba", 20))
 

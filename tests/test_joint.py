@@ -69,7 +69,7 @@ def test_losses_depend_on_their_arguments_alone(name: str) -> None:
 @pytest.mark.parametrize("name", JOINT_METHODS)
 def test_a_seed_beside_others_gives_what_it_gives_alone(name: str) -> None:
     method = JOINT_METHODS[name](JointWeights())
-    settings = Settings(epochs=2, batch_size=32)
+    settings = Settings(epochs=1, batch_size=32)
     starts = {seed: network_of(method, seed) for seed in (3, 1)}
     data = data_of(method)
     together = fit(starts, data, method, settings)
