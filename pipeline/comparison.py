@@ -35,7 +35,7 @@ def draw(name: str, rows: Sequence[Shown]) -> str:
         axes.plot([row.low, row.high], [place, place], color=AFTER, linewidth=6, alpha=0.3)
         axes.plot(row.before, place, "o", color=BEFORE, markersize=5)
         axes.plot(row.after, place, "D", color=AFTER, markersize=6)
-        axes.text(row.high + 0.01, place, f"{row.after:.1%}", va="center", fontsize=8)
+        axes.text(row.high + 0.02, place, f"{row.after:.1%}", va="center", fontsize=8)
     axes.set_yticks(range(len(rows)), [row.label for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
