@@ -133,6 +133,8 @@ def test_a_damaged_file_in_the_cache_is_not_taken_over(project: Workspace, tmp_p
     printed = clone.run("dvc", "repro", "features@yard")
     assert "note: " in printed
     assert ": damaged (" in printed
+    assert "python -m pipeline.verify" in printed  # or DVC would link the damaged file once more
+    assert "now deleted" in clone.run("python", "-m", "pipeline.verify", check=False)
     (raw(clone) / "run/900.mp4").unlink()
     clone.run("dvc", "repro", "features@yard")
     assert published(clone) == undisturbed
@@ -146,10 +148,10 @@ def test_disk_in_use_is_two_copies_of_what_is_published(project: Workspace) -> N
     folder = project.folder
     outputs = sum(usage(folder / "data" / name) for name in ("index", "frames", "flow", "features"))
     staging = usage(folder / ".staging")
-    cache = usage(folder / ".dvc/cache")
-    together = usage(folder / "data", folder / ".dvc/cache", folder / ".staging")
+    cache, runs = usage(folder / ".dvc/cache/files"), usage(folder / ".dvc/cache/runs")
+    together = usage(folder / "data", folder / ".dvc/cache/files", folder / ".staging")
     videos = usage(folder / "data/raw")
     print(f"videos {videos}, published {outputs}, .staging {staging}, cache {cache} bytes;")
-    print(f"all together, hard links counted once, {together} bytes")
+    print(f"all together, hard links counted once, {together} bytes; DVC's notes on runs {runs}")
     assert staging < 1.1 * outputs
     assert together - videos < 2.2 * outputs
