@@ -167,4 +167,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stages.run(main)
+    stages.run(main, "interrupted: it has changed nothing")

@@ -94,4 +94,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stages.run(main)
+    stages.run(main, "interrupted: nothing is kept; name fewer videos, or let it finish")

@@ -64,3 +64,13 @@ def test_a_message_steers_no_terminal() -> None:
     shown = "a\\x1b[2J\\x07 \\u202eb\\r\\udcff\\x7f\n  c: walk/日本 é\u200d😀"
     assert str(UserError(text)) == shown
     assert f"{VideoError(text)}" == shown
+
+
+@pytest.mark.parametrize("told", [stages.KEPT, "interrupted: nothing is kept"])
+def test_ctrl_c_is_one_line_that_says_what_is_kept(told: str) -> None:
+    def stopped() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as ended:
+        stages.run(stopped, told)
+    assert ended.value.code == told

@@ -12,8 +12,14 @@ from pipeline.errors import UserError, of_the_machine
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-def run(main: Callable[[], None]) -> None:
-    """Runs a stage; what the user can mend is told in plain lines, without a traceback."""
+KEPT = "interrupted: finished videos are kept; the next run goes on from here"
+
+
+def run(main: Callable[[], None], interrupted: str = KEPT) -> None:
+    """Runs a stage; what the user can mend is told in plain lines, without a traceback.
+
+    `interrupted` is what a user is told who presses Ctrl-C.
+    """
     try:
         main()
     except UserError as fault:
@@ -24,7 +30,7 @@ def run(main: Callable[[], None]) -> None:
             raise
         sys.exit(f"error: {told}")
     except KeyboardInterrupt:
-        sys.exit("interrupted: finished videos are kept; the next run goes on from here")
+        sys.exit(interrupted)
 
 
 def domain_argument() -> str:
