@@ -47,7 +47,7 @@ $(VENV)/.complete: requirements.txt
 
 # What some targets need beyond it: requirements-faults.txt, requirements-docs.txt.
 $(VENV)/.%: requirements-%.txt $(VENV)/.complete
-	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python -r $< \
+	$(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python -r $< \
 	|| $(VENV)/bin/pip install --quiet -r $<
 	touch $@
 
