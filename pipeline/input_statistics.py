@@ -55,6 +55,11 @@ class InputStatistics(nn.Module):
         self.gain.copy_(gain)
         self.shift.copy_(self.mean - gain * mean)
 
+    def release(self) -> None:
+        """Lets clips through as they are: those of the source, which the network was trained on."""
+        self.gain.fill_(1)
+        self.shift.zero_()
+
 
 def moments(features: Features) -> tuple[Tensor, Tensor]:
     """Mean and deviation of each feature over all clips, (2, d) each, rgb and then flow."""

@@ -245,10 +245,23 @@ class Joint(Section):
     batch_size: BatchSize = 128  # of both domains together
 
 
+class Pictures(Section):
+    """The small pictures of videos that the report shows."""
+
+    height: Annotated[int, Field(ge=16, le=256)] | None = 96  # px; None: there are none
+
+
 class Evaluate(Section):
     """What is measured."""
 
     embedding: Annotated[int, Field(gt=0, le=10_000)]  # videos in the t-SNE picture, at most
+
+
+class Retrieval(Section):
+    """The target's test videos beside the source's training videos."""
+
+    nearest: Annotated[int, Field(gt=0, le=10)] = 3  # source videos found for a target video
+    embedding: Annotated[int, Field(gt=0, le=10_000)] = 250  # of each domain, in the t-SNE
 
 
 class Engine(Section):
@@ -275,7 +288,9 @@ class Params(Section):
     pretrain: Pretrain
     adapt: Adapt
     joint: Joint = Joint()
+    pictures: Pictures = Pictures()
     evaluate: Evaluate
+    retrieval: Retrieval = Retrieval()
     engine: Engine = Engine()
 
     @field_validator("domains")

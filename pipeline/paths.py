@@ -39,6 +39,11 @@ def flow(domain: str) -> Path:
     return Path("data/flow") / domain
 
 
+def pictures(domain: str) -> Path:
+    """Shards of small pictures of the videos."""
+    return Path("data/pictures") / domain
+
+
 def features(domain: str) -> Path:
     """The feature store."""
     return Path("data/features") / domain

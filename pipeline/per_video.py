@@ -88,11 +88,18 @@ class Entries(Mapping[str, bytes]):
     def __len__(self) -> int:
         return len(self.fingerprints)
 
-    def publish(self, folder: Path, provenance: Mapping[str, Any]) -> None:
+    def publish(
+        self, folder: Path, provenance: Mapping[str, Any], suffix: str = shards.MATROSKA
+    ) -> None:
         """Writes the results as shards."""
-        sizes = {key: self.staging.size(made_from) for key, made_from in self.fingerprints.items()}
-        made_from, made_by = self.fingerprints, provenance
-        shards.publish(folder, self, fingerprints=made_from, sizes=sizes, provenance=made_by)
+        shards.publish(
+            folder,
+            self,
+            fingerprints=self.fingerprints,
+            sizes={key: self.staging.size(made) for key, made in self.fingerprints.items()},
+            provenance=provenance,
+            suffix=suffix,
+        )
 
 
 def why_idle(videos: Sequence[Video], *, stream: bool) -> str | None:

@@ -1,77 +1,27 @@
 """The page that says what an adaptation did: one HTML file that needs nothing but itself."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment
 from markupsafe import Markup
 
-from pipeline import html, plots, reliability
-from pipeline.doubts import Doubt, Row, Rows, mistakes, unsure
+from pipeline import html
+from pipeline.doubts import Doubt, Row, changed, close_ups, mistakes, unsure
+from pipeline.figures import by_class, curves
 from pipeline.glossary import entry, glossary
-
-MODELS = ("source_only", "adapted")
-
-
-@dataclass(frozen=True)
-class Results:
-    """What the stages before left: a card, metrics.json, and CSV tables.
-
-    card      models/adapted/card.json   metrics    results/metrics.json
-    pretrain, adapt  the logs of training: `seed`, `epoch`, then named numbers
-    predictions, confusion, embedding  results/<name>.csv
-    """
-
-    card: Mapping[str, Any]
-    metrics: Mapping[str, Any]
-    pretrain: Rows
-    adapt: Rows
-    predictions: Rows
-    confusion: Rows
-    embedding: Rows
-
-    @property
-    def classes(self) -> list[str]:
-        """The task's classes, in the order of their numbers."""
-        return list(self.card["classes"])
-
-    @property
-    def labelled(self) -> bool:
-        """Whether any test video has a label of the task's classes."""
-        return self.metrics["labelled_test_videos"] > 0
-
-    @property
-    def test(self) -> list[Row]:
-        """The predictions for test videos, a row a seed and video."""
-        return [row for row in self.predictions if row["split"] == "test"]
+from pipeline.pictures import data_url
+from pipeline.results import MODELS, Results
 
 
-def figures(results: Results) -> dict[str, str]:
-    """All figures as SVG text, by file name without suffix, in the order of the page."""
-    drawn: dict[str, str] = {}
-    if results.labelled:
-        both = [_accuracy(results.metrics[model]) for model in MODELS]
-        oracle = results.metrics["adapted"]["oracle"]
-        drawn["accuracy"] = plots.accuracies("accuracy", both[0], both[1], oracle)
-        for model in MODELS:
-            pairs = [(row["actual"], row[model]) for row in results.confusion]
-            name = f"confusion_{model}"
-            drawn[name] = plots.confusion(name, _title(model), pairs, results.classes)
-        old, new = (reliability.bins(_sureness(results, model)) for model in MODELS)
-        drawn["reliability"] = reliability.reliability("reliability", "Reliability", old, new)
-    title = "Accuracy by class" if results.labelled else "Share of the videos predicted as"
-    drawn["classes"] = plots.class_bars("classes", title, _by_class(results))
-    for model in MODELS:
-        if points := _points(results, model):
-            name = f"embedding_{model}"
-            drawn[name] = plots.embedding(name, _title(model), points, results.classes)
-    for stage, log in (("pretrain", results.pretrain), ("adapt", results.adapt)):
-        for column, runs in _curves(log).items():
-            name = f"{stage}_{column}"
-            drawn[name] = plots.curve(name, entry(column).title, runs)
-    return drawn
+class Query(NamedTuple):
+    """A test video of the target, and what each model finds of the source for it."""
+
+    key: str
+    label: str
+    found: Mapping[str, list[Row]]
+    """A model's name -> rows of results/retrieval.csv, the nearest first."""
 
 
 def page(results: Results, drawn: Mapping[str, str]) -> str:
@@ -81,8 +31,8 @@ def page(results: Results, drawn: Mapping[str, str]) -> str:
     template = _environment().get_template("report.html")
     return template.render(
         results=results,
-        source=pretrain["source"],
-        target=adapt["target"],
+        source=results.source,
+        target=results.target,
         method=adapt["method"],
         matched=adapt.get("statistics") == "target",
         methods=glossary()["methods"],
@@ -94,7 +44,9 @@ def page(results: Results, drawn: Mapping[str, str]) -> str:
         gains=_gains(before, after),
         videos=_videos(results),
         classes=_class_rows(results),
+        changes=changed(results.test),
         doubts=_doubts(results),
+        queries=_queries(results),
         parameters=_parameters(results.card),
         figures={name: Markup(text) for name, text in drawn.items()},
         glossary=_glossary(results),
@@ -104,6 +56,7 @@ def page(results: Results, drawn: Mapping[str, str]) -> str:
 def _environment() -> Environment:
     environment = html.environment()
     environment.filters |= {"percent": _percent, "points": _points_of, "score": _score}
+    environment.filters["data_url"] = data_url
     environment.globals |= {"entry": entry, "models": MODELS}
     return environment
 
@@ -113,9 +66,14 @@ def _doubts(results: Results) -> list[Doubt]:
     return mistakes(results.test, results.classes) if results.labelled else unsure(results.test)
 
 
-def _accuracy(scores: Mapping[str, Any]) -> plots.Accuracy:
-    low, high = scores["accuracy_low"], scores["accuracy_high"]
-    return plots.Accuracy(scores["accuracy"], low, high, list(scores["seeds"].values()))
+def _queries(results: Results) -> list[Query]:
+    """What is found for the videos that are looked at closely; nothing without a source to see."""
+    queries = []
+    for key in close_ups(results.test, results.classes):
+        rows = [row for row in results.retrieval if row["key"] == key]
+        found = {model: [row for row in rows if row["model"] == model] for model in MODELS}
+        queries += [Query(key, rows[0]["label"], found)] if rows else []
+    return queries
 
 
 def _gains(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, float]:
@@ -124,28 +82,9 @@ def _gains(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, flo
     return {seed: value - old[seed] for seed, value in after.get("seeds", {}).items()}
 
 
-def _sureness(results: Results, model: str) -> list[tuple[float, bool]]:
-    """Confidence and whether it is right, of each labelled test video with each seed."""
-    return [
-        (float(row[f"{model}_confidence"]), row[model] == row["label"])
-        for row in results.test
-        if row["label"] in results.classes
-    ]
-
-
-def _by_class(results: Results) -> dict[str, tuple[float, float]]:
-    """Each class's accuracy before and after; without labels, its share of the predictions."""
-    if results.labelled:
-        old, new = (results.metrics[model]["per_class"] for model in MODELS)
-        return {name: (old[name], new[name]) for name in old}
-    old, new = (Counter(row[model] for row in results.test) for model in MODELS)
-    count = len(results.test)
-    return {name: (old[name] / count, new[name] / count) for name in results.classes}
-
-
 def _class_rows(results: Results) -> list[tuple[int, str, int, tuple[float, float] | None]]:
     """Number, name, labelled test videos and `_by_class` (None: no such video) of each class."""
-    rates = _by_class(results)
+    rates = by_class(results)
     rows, seeds = Counter(row["actual"] for row in results.confusion), len(results.card["seeds"])
     return [
         (number, name, rows[name] // seeds, rates.get(name))
@@ -157,30 +96,6 @@ def _videos(results: Results) -> Counter[str]:
     """How many videos of the target each split has."""
     first = results.predictions[0]["seed"]
     return Counter(row["split"] for row in results.predictions if row["seed"] == first)
-
-
-def _points(results: Results, model: str) -> list[plots.Point]:
-    """A model's t-SNE points by label; by what it predicts where the target has no labels."""
-    seed = results.predictions[0]["seed"]
-    said = {row["key"]: row[model] for row in results.test if row["seed"] == seed}
-    return [
-        plots.Point(
-            float(row["x"]), float(row["y"]), row["label"] if results.labelled else said[row["key"]]
-        )
-        for row in results.embedding
-        if row["model"] == model
-    ]
-
-
-def _curves(log: Rows) -> dict[str, Mapping[str, plots.Series]]:
-    """Each number of a log by seed and epoch, if any seed has two epochs of it or more."""
-    curves: dict[str, dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
-    for row in log:
-        for column in row.keys() - {"seed", "epoch"}:
-            if row[column]:
-                curves[column][row["seed"]][int(row["epoch"])] = float(row[column])
-    columns = [column for column in log[0] if column in curves]
-    return {c: curves[c] for c in columns if any(len(run) > 1 for run in curves[c].values())}
 
 
 def _parameters(card: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -206,12 +121,8 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _glossary(results: Results) -> list[str]:
     """The scores and losses that this page speaks of, by name, in the glossary's order."""
     after = results.metrics["adapted"]
-    spoken = {*after, *after["label_free"], *_curves(results.pretrain), *_curves(results.adapt)}
+    spoken = {*after, *after["label_free"], *curves(results.pretrain), *curves(results.adapt)}
     return [name for name in glossary()["scores"] | glossary()["losses"] if name in spoken]
-
-
-def _title(model: str) -> str:
-    return {"source_only": "Before: source-only", "adapted": "After: adapted"}[model]
 
 
 def _percent(share: float) -> str:

@@ -5,7 +5,7 @@ the bytes of the others alone: DVC neither stores nor pushes those again. The nu
 the smallest power of two that keeps them below `LIMIT` on average; a doubling splits each in two.
 
 Each shard is a plain, uncompressed zip: `shard.json` (provenance, and the fingerprint of every
-entry) and one Matroska file a video. Any unzip program opens it.
+entry) and one file a video: Matroska, or a JPEG picture. Any unzip program opens it.
 """
 
 import json
@@ -23,7 +23,7 @@ from pipeline.fingerprint import share
 
 LIMIT = 256 * 2**20  # bytes a shard, on average
 _CARD = "shard.json"
-_SUFFIX = ".mkv"
+MATROSKA, JPEG = ".mkv", ".jpg"  # what the files of entries end in
 _OPEN = 64  # shards; their directories are read once, and a process may have 1024 files open
 _DAMAGE = (
     *(zipfile.BadZipFile, AttributeError, EOFError, LookupError, MemoryError, OSError),
@@ -48,11 +48,13 @@ def publish(
     fingerprints: Mapping[str, str],
     sizes: Mapping[str, int],
     provenance: Mapping[str, Any],
+    suffix: str = MATROSKA,
     limit: int = LIMIT,
 ) -> None:
     """Writes shards of key -> content; `folder` appears whole or not at all.
 
-    `contents` are asked for one by one; `sizes` are their lengths in bytes.
+    `contents` are asked for one by one; `sizes` are their lengths in bytes; the name of each file
+    is its key and `suffix`.
     """
     with atomic.new_folder(folder) as aside:
         for number, keys in enumerate(spread(sizes, limit)):
@@ -61,7 +63,7 @@ def publish(
                 text = json.dumps(card, sort_keys=True, indent=1, ensure_ascii=False)
                 shard.writestr(_undated(_CARD), text)
                 for key in keys:
-                    shard.writestr(_undated(key + _SUFFIX), contents[key])
+                    shard.writestr(_undated(key + suffix), contents[key])
 
 
 def _undated(name: str) -> zipfile.ZipInfo:
@@ -75,7 +77,8 @@ def _undated(name: str) -> zipfile.ZipInfo:
 class Shards:
     """A published folder, for reading."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, suffix: str = MATROSKA) -> None:
+        self.suffix = suffix
         self.provenance: dict[str, Any] = {}
         self.fingerprints: dict[str, str] = {}
         self._shard: dict[str, Path] = {}
@@ -102,7 +105,7 @@ class Shards:
         """One video's file. Raises KeyError for an unknown key, UserError for a damaged shard."""
         path = self._shard[key]
         with _undamaged(path):
-            return _content(self._opened(path), key + _SUFFIX)
+            return _content(self._opened(path), key + self.suffix)
 
 
 def _content(shard: zipfile.ZipFile, name: str) -> bytes:

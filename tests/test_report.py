@@ -12,22 +12,25 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from pipeline import report, tables
+from pipeline import figures, relations, report, shards, tables
 from pipeline.adaptation_log import AdaptationLog
-from pipeline.doubts import mistakes, unsure
+from pipeline.doubts import changed, close_ups, mistakes, unsure
 from pipeline.errors import UserError
 from pipeline.evaluation import LAST_EPOCHS, Predictions, over_epochs
 from pipeline.glossary import entry, glossary
 from pipeline.methods import METHODS, Memory
 from pipeline.network import Output
-from pipeline.report import Results
+from pipeline.pictures import data_url
+from pipeline.results import MODELS, Results
 from pipeline.stages import report as stage
 
 ROOT = Path(__file__).parent.parent
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "跑步", "a" * 200]
+PICTURE = b"\xff\xd8 a picture \xff\xd9"
 SCORES = ["mean_entropy", "marginal_entropy", "information_maximisation", "predicted_classes"]
 
 
@@ -52,7 +55,7 @@ def made_up(
         for confidence in [{"source_only_confidence": "0.5", "adapted_confidence": "0.75"}]
     ]
     confusion = [
-        {"seed": r["seed"], "actual": r["label"], **{m: r[m] for m in report.MODELS}}
+        {"seed": r["seed"], "actual": r["label"], **{m: r[m] for m in MODELS}}
         for r in predictions
         if labelled and r["split"] == "test"
     ]
@@ -81,10 +84,45 @@ def made_up(
                 "x": f"{k}",
                 "y": "1",
             }
-            for m in report.MODELS
+            for m in MODELS
             for k, key in enumerate(keys)
         ],
+        **beside_the_source(keys, {key: cells["label"] for key, cells in said.items()}),
     )
+
+
+def beside_the_source(keys: list[str], labels: dict[str, str]) -> dict[str, Any]:
+    """Retrieval, both domains' points, relations and pictures of target videos `keys`."""
+    near = {f"near/{key}": label for key, label in labels.items()}
+    generator = np.random.default_rng(0)
+    related = generator.random((2, len(keys), 2, 5, 5), np.float32)
+    related /= related.sum(axis=-1, keepdims=True)
+    return {
+        "shares": {"source_only": 0.4125, "adapted": 0.64 if any(labels.values()) else None},
+        "retrieval": [
+            {"model": m, "key": key, "rank": str(rank), "label": labels[key], "nearest": theirs,
+             "nearest_label": near[theirs] or "run", "similarity": "0.75"}
+            for m in MODELS
+            for k, key in enumerate(keys)
+            for rank, theirs in enumerate(list(near)[k : k + 2], 1)
+        ],
+        "domains": [
+            {"model": m, "domain": domain, "key": key, "label": label or "run", "x": f"{k}",
+             "y": "1"}
+            for m in MODELS
+            for domain, side in (("studio", near), ("street", labels))
+            for k, (key, label) in enumerate(side.items())
+        ],
+        "relations": dict(zip(MODELS, related, strict=True)),
+        "pictures": {"source": dict.fromkeys(near, PICTURE),
+                     "target": dict.fromkeys(keys, PICTURE)},
+    }  # fmt: skip
+
+
+def without_the_source(results: Results) -> Results:
+    """The same where the source is a model that was received, and nobody has frames."""
+    nothing: Any = {"source": {}, "target": {}}
+    return replace(results, shares={}, retrieval=[], domains=[], pictures=nothing)
 
 
 def card(classes: list[str], seeds: int) -> dict[str, Any]:
@@ -152,7 +190,7 @@ class Reader(HTMLParser):
 
 def read(results: Results) -> Reader:
     """The whole page."""
-    return Reader(report.page(results, report.figures(results)))
+    return Reader(report.page(results, figures.figures(results)))
 
 
 def told(results: Results) -> str:
@@ -161,7 +199,7 @@ def told(results: Results) -> str:
         "accuracy",
         "reliability",
         "classes",
-        *(f"confusion_{model}" for model in report.MODELS),
+        *(f"confusion_{model}" for model in MODELS),
     ]
     return Reader(report.page(results, dict.fromkeys(names, ""))).text
 
@@ -238,19 +276,20 @@ def test_without_labels_no_accuracy_is_claimed() -> None:
     assert "Oracle" not in text
     assert "Confusion" not in text
     assert "Least certain videos" in text
-    assert "coloured by predicted class" in text
+    assert "coloured by class (of street's videos the predicted one" in text
 
 
 def test_without_labels_the_shares_of_the_classes_are_drawn() -> None:
     results = made_up(["run", "wave"], labelled=False)
-    drawn = report.figures(results)
+    drawn = figures.figures(results)
     assert "Share of the videos predicted as" in drawn["classes"]
     assert not {"accuracy", "confusion_adapted"} & drawn.keys()
     assert "2 classes" in drawn["embedding_adapted"]
 
 
 def test_too_few_videos_for_tsne_leave_its_part_out() -> None:
-    drawn = report.figures(replace(made_up(["run", "wave"], epochs=1), embedding=[]))
+    few = replace(made_up(["run", "wave"], epochs=1), embedding=[], domains=[])
+    drawn = figures.figures(few)
     page = report.page(made_up(["run", "wave"]), drawn)
     assert ("id", "embedding") not in Reader(page).attributes
     assert ("id", "embedding") in plain().attributes
@@ -258,12 +297,12 @@ def test_too_few_videos_for_tsne_leave_its_part_out() -> None:
 
 def test_a_method_that_takes_no_step_has_no_curves() -> None:
     results = made_up(["run", "wave"], epochs=1)
-    assert not [name for name in report.figures(results) if name.startswith("adapt_")]
+    assert not [name for name in figures.figures(results) if name.startswith("adapt_")]
     assert "takes no step" in told(results)
 
 
 def test_losses_and_scores_are_drawn_over_the_epochs_that_have_them() -> None:
-    drawn = report.figures(made_up(["run", "wave"]))
+    drawn = figures.figures(made_up(["run", "wave"]))
     assert "Pseudo-label loss, epoch 1 to 2: from 1 to 2" in drawn["adapt_pseudo_label_loss"]
     assert "Mean entropy, epoch 0 to 2: from 1 to 3" in drawn["adapt_mean_entropy"]
     assert "pretrain_cross_entropy" in drawn
@@ -281,7 +320,10 @@ def test_warnings_are_told_and_many_are_folded() -> None:
 
 def test_hostile_names_stay_text() -> None:
     tags = set(hostile().tags)
-    assert not tags & {"script", "img", "iframe", "link", "object"}
+    assert not tags & {"script", "iframe", "link", "object"}
+    sources = [value for name, value in hostile().attributes if name == "src"]
+    assert sources
+    assert all(value.startswith("data:image/jpeg;base64,/9g") for value in sources)
     assert not [name for name, _ in hostile().attributes if name.startswith("on")]
     for name in HOSTILE:
         assert name in hostile().texts
@@ -305,22 +347,24 @@ def test_every_id_stands_once_and_every_link_leads_to_one(reader: Any) -> None:
 def test_the_page_asks_for_nothing_from_outside(reader: Any) -> None:
     attributes = reader().attributes
     policy = attributes.index(("http-equiv", "Content-Security-Policy"))
-    assert attributes[policy + 1] == ("content", "default-src 'none'; style-src 'unsafe-inline'")
-    assert not [name for name, _ in attributes if name in ("src", "srcset", "data", "action")]
-    outside = [(n, v) for n, v in attributes if "//" in v and not n.startswith("xmlns")]
+    allowed = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    assert attributes[policy + 1] == ("content", allowed)
+    assert not [name for name, _ in attributes if name in ("srcset", "data", "action")]
+    own = ("xmlns", "src")  # all of the latter are data: another test looks
+    outside = [(n, v) for n, v in attributes if "//" in v and not n.startswith(own)]
     assert not outside
 
 
 def test_figures_have_labels_and_tables_scroll() -> None:
     reader = plain()
-    assert reader.tags.count("svg") == len(report.figures(made_up(["run", "wave"])))
+    assert reader.tags.count("svg") == len(figures.figures(made_up(["run", "wave"])))
     assert reader.labelled["svg"] == reader.tags.count("svg")
     assert reader.attributes.count(("role", "region")) == 5
 
 
 def test_twelve_classes_and_500_points_stay_below_a_megabyte_and_a_half() -> None:
     results = made_up([f"class {k}" for k in range(12)], videos=500, epochs=51)
-    assert len(report.page(results, report.figures(results)).encode()) < 1_500_000
+    assert len(report.page(results, figures.figures(results)).encode()) < 1_500_000
 
 
 def test_the_surest_mistakes_come_first_and_a_right_seed_counts_nothing() -> None:
@@ -341,6 +385,83 @@ def test_the_surest_mistakes_come_first_and_a_right_seed_counts_nothing() -> Non
     assert [doubt.key for doubt in unsure(results.test)] == ["twice", "never", "once"]
 
 
+def test_changed_videos_are_told_from_mended_and_broken_ones() -> None:
+    def row(seed: int, key: str, before: str, after: str, sure: float) -> dict[str, str]:
+        cells = {"seed": str(seed), "key": key, "split": "test", "label": "run"}
+        confidences = dict.fromkeys(("source_only_confidence", "adapted_confidence"), str(sure))
+        return cells | confidences | {"source_only": before, "adapted": after}
+
+    rows = [row(0, "mended", "wave", "run", 0.6), row(1, "mended", "jump", "run", 0.6)]
+    rows += [row(0, "broken", "run", "wave", 0.9), row(1, "broken", "run", "run", 0.9)]
+    rows += [row(0, "other", "wave", "jump", 0.3), row(1, "other", "wave", "jump", 0.3)]
+    rows += [row(0, "same", "run", "run", 0.9), row(1, "same", "run", "run", 0.9)]
+    mended, broken, other = changed(rows)  # 0.6, 0.45 and 0.3 over the seeds
+    assert mended[2:] == ("wave, jump", "run", 2, 2, 0)
+    assert broken[2:] == ("run", "wave", 1, 0, 1)
+    assert other[2:] == ("wave", "jump", 2, 0, 0)
+    assert close_ups(rows, ["run", "wave", "jump"]) == ["mended", "broken", "other"]
+
+
+def test_where_nothing_changed_mistakes_or_unsure_videos_are_looked_at() -> None:
+    results = made_up(["run", "wave"])
+    still = [{**row, "source_only": row["adapted"]} for row in results.predictions]
+    test = [row for row in still if row["split"] == "test"]
+    assert not changed(test)
+    assert close_ups(test, results.classes) == ["run/0.mp4"]  # the one mistake
+    blank = [{**row, "label": ""} for row in test]
+    assert len(close_ups(blank, results.classes)) == 6
+    assert "None: adaptation changed no prediction" in told(replace(results, predictions=still))
+
+
+def test_what_was_found_of_the_source_is_shown_with_its_share() -> None:
+    text = plain().text
+    assert "41.2% shows their class before and 64.0% after, mean over the seeds" in text
+    found = [value for name, value in plain().attributes if (name, value) == ("class", "same")]
+    assert found
+
+
+def test_without_the_source_its_sections_are_left_out() -> None:
+    reader = read(without_the_source(made_up(["run", "wave"])))
+    assert ("id", "retrieval") not in reader.attributes
+    assert "img" not in reader.tags
+    assert "Fused features of the test videos of street by t-SNE" in reader.text
+    assert ("id", "embedding") in reader.attributes
+
+
+def test_relations_of_a_single_clip_are_not_drawn() -> None:
+    results = made_up(["run", "wave"])
+    assert "relations_1" in figures.figures(results)
+    single = {model: values[..., :1, :1] for model, values in results.relations.items()}
+    drawn = figures.figures(replace(results, relations=single))
+    assert not [name for name in drawn if name.startswith("relations")]
+
+
+def test_relations_are_those_of_the_video_that_is_named() -> None:
+    results = made_up(["run", "wave"])
+    key = close_ups(results.test, results.classes)[0]
+    row = list(results.of_first_seed).index(key)
+    known = np.full_like(results.relations["adapted"], 0.2)
+    known[row, 1, 2, 3] = 0.75
+    drawn = figures.figures(replace(results, relations={**results.relations, "adapted": known}))
+    assert f"Relations of the clips of {key}" in drawn["relations_1"]
+    assert "RGB after 0.20 to 0.20" in drawn["relations_1"]
+    assert "flow after 0.20 to 0.75" in drawn["relations_1"]
+
+
+@pytest.mark.parametrize("content", [b"", b"GIF89a", b"\xff\xd8" + b"0" * 2**18])
+def test_what_is_no_small_picture_is_not_shown(content: bytes) -> None:
+    with pytest.raises(UserError, match="no small pictures"):
+        data_url(content)
+
+
+def test_relations_of_other_videos_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "relations.safetensors"
+    relations.save(path, made_up(["run", "wave"]).relations)
+    assert relations.load(path, MODELS, 8)["adapted"].shape == (8, 2, 5, 5)
+    with pytest.raises(UserError, match=r"\(8, 2, 5, 5\) for 7 videos"):
+        relations.load(path, MODELS, 7)
+
+
 def test_labels_outside_the_task_are_no_mistakes() -> None:
     results = made_up(["run", "wave"])
     alien = [{**row, "label": "swim"} for row in results.predictions]
@@ -354,7 +475,7 @@ def test_at_most_ten_videos_are_listed() -> None:
 
 def test_a_class_without_a_test_video_has_no_rate() -> None:
     results = made_up(["run", "wave"])
-    for model in report.MODELS:
+    for model in MODELS:
         del results.metrics[model]["per_class"]["wave"]
     confusion = [row for row in results.confusion if row["actual"] != "wave"]
     assert "1 wave 0 – – –" in told(replace(results, confusion=confusion))
@@ -398,9 +519,16 @@ def write(results: Results, folder: Path) -> None:
     (models / "adapted/card.json").write_text(json.dumps(results.card))
     made.mkdir()
     (made / "metrics.json").write_text(json.dumps(results.metrics))
-    for name in ("predictions", "confusion", "embedding"):
+    (made / "retrieval.json").write_text(json.dumps(results.shares))
+    for name in ("predictions", "confusion", "embedding", "retrieval", "domains"):
         rows = getattr(results, name)
         tables.write(made / f"{name}.csv", rows, list(rows[0]) if rows else ["seed", "actual"])
+    relations.save(made / "relations.safetensors", results.relations)
+    for domain, pictures in (("studio", "source"), ("street", "target")):
+        content = results.pictures[pictures]  # type: ignore[index]
+        sizes, marks = dict.fromkeys(content, 1), dict.fromkeys(content, "f")
+        shards.publish(folder / "data/pictures" / domain, content, fingerprints=marks,
+                       sizes=sizes, provenance={}, suffix=shards.JPEG)  # fmt: skip
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -421,7 +549,7 @@ def test_the_stage_writes_the_same_bytes_whatever_pythons_hash_seed(
     monkeypatch.chdir(here)
     stage.main()
     assert hashes(here) == hashes(there)
-    assert len(hashes(here)) == 14
+    assert len(hashes(here)) == 19
 
 
 def test_figures_of_an_earlier_run_do_not_stay(

@@ -2,7 +2,7 @@
 
 Reads   models/source, models/adapted, data/features/<target>,
         data/index/<target>/{videos,labels}.csv, results/trajectory.safetensors, params evaluate
-Writes  results/metrics.json, predictions.csv, confusion.csv, embedding.csv
+Writes  results/metrics.json, predictions.csv, confusion.csv, embedding.csv, relations.safetensors
 
 Accuracies are those of labelled test videos of the task's classes; a target without labels has
 predictions and label-free scores.
@@ -21,6 +21,7 @@ from pipeline import (
     params,
     paths,
     prediction,
+    relations,
     stages,
     store,
     tables,
@@ -98,6 +99,12 @@ def embedding_rows(
     return rows
 
 
+def related_clips(said: Said, rows: Sequence[int]) -> relations.Relations:
+    """The relations that the first seed's models see in these videos, mean over the layers."""
+    first = {name: next(iter(by_seed.values())) for name, by_seed in said.items()}
+    return {name: output.relations[rows].mean(dim=2).numpy() for name, output in first.items()}
+
+
 def main() -> None:
     """Runs the stage."""
     p = params.load()
@@ -138,6 +145,8 @@ def main() -> None:
     )
     points = embedding_rows(said, at, test, labels, p.evaluate.embedding)
     tables.write(paths.RESULTS / "embedding.csv", points, ["model", "key", "label", "x", "y"])
+    related = related_clips(said, [at[video.key] for video in test])
+    relations.save(paths.RESULTS / "relations.safetensors", related)
     _print(result)
 
 
