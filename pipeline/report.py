@@ -14,6 +14,8 @@ from pipeline.glossary import entry, glossary
 from pipeline.pictures import data_url
 from pipeline.results import MODELS, Results
 
+CHANGED = 9  # videos that are shown: three rows of three
+
 
 class Query(NamedTuple):
     """A test video of the target, and what each model finds of the source for it."""
@@ -44,9 +46,10 @@ def page(results: Results, drawn: Mapping[str, str]) -> str:
         gains=_gains(before, after),
         videos=_videos(results),
         classes=_class_rows(results),
-        changes=changed(results.test),
+        changes=changed(results.test, CHANGED),
         doubts=_doubts(results),
         queries=_queries(results),
+        clips=results.relations["adapted"].shape[-1],
         parameters=_parameters(results.card),
         figures={name: Markup(text) for name, text in drawn.items()},
         glossary=_glossary(results),

@@ -15,6 +15,7 @@ from pipeline.video import Frames
 VERSION = 1  # raise it when the picture of an unchanged video changes
 QUALITY = 75  # of JPEG, of 100
 STILL = 128  # the 8-bit code of no motion
+NOISE = 1.5  # code steps that are drawn as no motion
 FAINTEST = 8  # code steps that are coloured fully where nothing moves faster: about 1 px of 20
 
 
@@ -54,6 +55,7 @@ def coloured(codes: Frames) -> Frames:
     """
     x, y = np.split(codes.astype(np.float32) - STILL, 2)
     speed, direction = cv2.cartToPolar(x, y, angleInDegrees=True)
+    speed[speed < NOISE] = 0
     depth = 255 * speed / max(FAINTEST, float(speed.max()))
     white = np.full_like(depth, 255)
     colours = np.stack([direction / 2, depth, white], axis=-1).astype(np.uint8)

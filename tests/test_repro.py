@@ -17,8 +17,8 @@ from filelock import FileLock
 from workspace import Workspace, new_workspace, stages_run, videos_to_do
 
 RESULTS = ("metrics.json", "predictions.csv", "confusion.csv", "embedding.csv", "report.html")
-PER_DOMAIN = ("index", "decode", "flow", "features")
-OF_A_TASK = ["adapt", "evaluate", "report"]
+PER_DOMAIN = ("index", "decode", "flow", "features", "pictures")
+OF_A_TASK = ["adapt", "evaluate", "retrieval", "report"]
 
 
 @pytest.fixture(scope="session")

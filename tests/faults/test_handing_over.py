@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from workspace import Workspace, new_workspace, stages_run
 
-ADAPTED = ["adapt", "evaluate", "report"]
+ADAPTED = ["adapt", "evaluate", "retrieval", "report"]
 MODEL = "studio_model"
 
 

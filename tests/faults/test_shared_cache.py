@@ -20,7 +20,7 @@ GROUP = 61000
 ANNA, BERT = 61001, 61002
 DOMAINS = ("lab", "yard")
 SPLIT = ["train"] * 6 + ["test"] * 6
-OF_A_TASK = ["adapt", "evaluate", "report"]
+OF_A_TASK = ["adapt", "evaluate", "retrieval", "report"]
 TRY = "dvc exp run --allow-missing --name NAME -S adapt.lambda1=VALUE"
 
 

@@ -14,7 +14,7 @@ from faults.people import NEVER_SHARED, clone, introduce, shared, types, unshare
 from faults.stores import STORES, Store, objects
 from workspace import Workspace, new_workspace, stages_run
 
-OF_A_TASK = ["adapt", "evaluate", "report"]
+OF_A_TASK = ["adapt", "evaluate", "retrieval", "report"]
 PULL = "dvc pull --allow-missing"
 REPRO = "dvc repro --allow-missing"
 PUSH = "dvc exp push origin"
@@ -153,10 +153,10 @@ def features_of(person: Workspace, domain: str, videos: list[Path]) -> dict[str,
         shutil.copy(video, folder)
     line = (
         "dvc exp run --allow-missing --name NAME -S +domains.NAME.dataset=folder "
-        "-S task.target=NAME features@NAME"
+        "-S task.target=NAME features@NAME pictures@NAME"
     )
     assert stages_run(types(person, line, name=domain)) == [
-        f"{stage}@{domain}" for stage in ("index", "decode", "flow", "features")
+        f"{stage}@{domain}" for stage in ("index", "decode", "flow", "features", "pictures")
     ]
     return contents(person.folder / "data/features" / domain)
 
@@ -178,7 +178,10 @@ def test_a_conflict_in_git_costs_no_computation(finished: Workspace, tmp_path: P
         told = types(team.second, "git pull --no-rebase", check=False)
         assert "CONFLICT (content): Merge conflict in dvc.lock" in told
         team.second.run("git", "checkout", "-q", "--ours", "params.yaml")
-        types(team.second, "git checkout --theirs dvc.lock results/metrics.json")
+        types(
+            team.second,
+            "git checkout --theirs dvc.lock results/metrics.json results/retrieval.json",
+        )
         assert stages_run(types(team.second, REPRO)) == []
         assert results(team.second) == expected
         team.second.commit()
