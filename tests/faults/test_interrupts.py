@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import nano_model
 import pytest
-import random_model
 from faults.project import film
 
 from pipeline import tables
@@ -26,7 +26,7 @@ class Terminal:
         self.pid, self.master = pty.fork()
         if not self.pid:
             os.chdir(folder)
-            environment = {**os.environ, "PYTHONPATH": str(random_model.ROOT)}
+            environment = {**os.environ, "PYTHONPATH": str(nano_model.ROOT)}
             os.execve(sys.executable, [sys.executable, "-m", *command], environment)
         termios.tcsetwinsize(self.master, (24, 120))
         self.shown = b""
@@ -86,7 +86,10 @@ def at_work(terminal: Terminal) -> bool:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = random_model.write(tmp_path_factory.mktemp("place"))
+    folder = tmp_path_factory.mktemp("place")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        nano_model.write(folder)
     for number in range(VIDEOS):
         film(folder / f"mine/{number:03d}.mp4", number)
     return folder

@@ -1,6 +1,5 @@
-"""A folder with an adapted model of two seeds that has learnt nothing, and its backbone."""
+"""A project's adapted model of two seeds, untrained, of features of the backbone i3d_nano."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +16,23 @@ FRAMES = {
 }
 
 
-def write(folder: Path) -> Path:
-    """Writes models/adapted and models/i3d_nano into a folder; returns the folder."""
-    backbone = folder / paths.backbone("i3d_nano")
-    backbone.parent.mkdir()
-    backbone.symlink_to(ROOT / "models/i3d_nano")
-    extract = replace(extractor_of(_with_features({})), weights=backbone)
-    card = _with_features(extract.provenance())
-    card = card.trained("pretrain", source="lab").trained("adapt", target="yard", method="shot")
+def write(folder: Path) -> None:
+    """The model and the backbone in a folder, in which this process works."""
+    (folder / paths.MODELS).mkdir()
+    (folder / paths.backbone("i3d_nano")).symlink_to(ROOT / "models/i3d_nano")
+    card = Card(CLASSES, dim=256, layers=1, dropout=0.0, features={})
+    made = extractor_of(_with_features(card, {})).provenance()
+    card = (
+        _with_features(card, made)
+        .trained("pretrain", source="lab")
+        .trained("adapt", target="yard", method="shot")
+    )
     models = {seed: card.new_network(seed) for seed in (0, 1)}
     checkpoints.save(folder / paths.ADAPTED_MODEL, models, card, [{"epoch": 1}])
-    return folder
 
 
-def _with_features(made: dict[str, Any]) -> Card:
+def _with_features(card: Card, made: dict[str, Any]) -> Card:
     computed = {"version": 1, "algorithm": flow.provenance(), "bound": 20.0}
     features = {"backbone": "i3d_nano", "precision": "float32"}
     parts = {"features": features, "frames": FRAMES, "flow": computed} | made
-    return Card(CLASSES, dim=256, layers=1, dropout=0.0, features=parts)
+    return Card(card.classes, card.dim, card.layers, card.dropout, parts)
