@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import atomic, comparison, stages, tables
+import pipeline.stages
+from pipeline import atomic, comparison, tables
 from pipeline.comparison import Shown
 from pipeline.errors import UserError
 
@@ -142,4 +143,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stages.run(main, "interrupted: it has changed nothing")
+    pipeline.stages.run(main, "interrupted: it has changed nothing")

@@ -6,12 +6,14 @@ kills its process, becomes a row in a table, and the run goes on.
 
 import multiprocessing
 import os
+import signal
 import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -83,11 +85,15 @@ def results(
     with where it was raised. Any other UserError concerns all items and ends the run. If a process
     dies (out of memory, a crash inside a decoder), the items it may have died of are tried again
     alone, and only the guilty one fails.
+
+    Ctrl-C, and who asks for no more results, ends the processes with what they have in work.
     """
     tried = partial(attempt, work, timeout=timeout)
     count = min(workers or cores(), max(1, len(items)))
     todo = deque(items)
-    with tqdm(total=len(items), desc=label, unit="video", disable=None) as bar:
+    with _unheard():  # the bar has a thread
+        bar = tqdm(total=len(items), desc=label, unit="video", disable=None)
+    with bar:
         while todo:
             suspects = deque(
                 (yield from _until_death(tried, todo, count, 2 * count, failures, bar))
@@ -115,7 +121,8 @@ def _until_death(
         try:
             while todo or running:
                 while todo and len(running) < ahead:
-                    future = pool.submit(tried, todo[0])
+                    with _unheard():
+                        future = pool.submit(tried, todo[0])
                     running[future] = todo.popleft()
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     result = future.result()
@@ -147,11 +154,34 @@ def attempt(work: Callable[[T], R], item: T, timeout: float | None = None) -> R 
         return Reason(f"unexpected {type(fault).__name__} at {place}: {fault}; please report it")
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Threads and processes started in the block never hear Ctrl-C; this thread, at its end.
+
+    A process whose start it breaks off would say so in a traceback, as would each worker.
+    """
+    heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that end with the block."""
     for name in ONE_THREAD:
         os.environ.setdefault(name, "1")
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent)
+    try:
+        yield pool
+    except (KeyboardInterrupt, GeneratorExit):  # nobody waits for what is in work
+        for process in list((pool._processes or {}).values()):  # Python 3.14: pool.kill_workers()
+            process.kill()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _die_with_parent() -> None:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from pipeline import concerns, datasets, estimates, flow, params, paths, stages, survey
+import pipeline.stages
+from pipeline import concerns, datasets, estimates, flow, params, paths, survey
 from pipeline.datasets.class_maps import class_map
 from pipeline.decoding import VideoDecoder
 from pipeline.estimates import Stage
@@ -167,4 +168,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stages.run(main, "interrupted: it has changed nothing")
+    pipeline.stages.run(main, "interrupted: it has changed nothing")

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline import engine, paths, prediction_page, stages, tables
+import pipeline.stages
+from pipeline import engine, paths, prediction_page, tables
 from pipeline.datasets.disk import videos_below
 from pipeline.errors import UserError
 from pipeline.predictor import Prediction, Predictor
@@ -57,8 +58,27 @@ def row(said: Prediction, top: int) -> tables.Row:
     return tables.rounded(cells)
 
 
-def main() -> None:
-    """Predicts, prints, and writes what is asked for."""
+def labelled(
+    predictor: Predictor,
+    videos: Sequence[Path],
+    failures: list[engine.Failure[Path]],
+    workers: int | None,
+) -> tuple[list[Prediction], bool]:
+    """What the model says, in the order of the videos, and whether it has seen all of them.
+
+    It has not if Ctrl-C came.
+    """
+    said, all_of_them = list[Prediction](), True
+    try:
+        for one in predictor.many(videos, failures, workers):
+            said.append(one)
+    except KeyboardInterrupt:
+        all_of_them = False
+    place = {path: number for number, path in enumerate(videos)}
+    return sorted(said, key=lambda one: place[one.path]), all_of_them
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.predict",
         description=__doc__,
@@ -70,28 +90,34 @@ def main() -> None:
     parser.add_argument("--csv", type=Path, help="write a table")
     parser.add_argument("--html", type=Path, help="write a page with a picture of each video")
     parser.add_argument("--workers", type=int, help="processes; one a core by default")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Predicts, prints, and writes what is asked for."""
+    options = _options()
     videos, predictor = found(options.videos), Predictor.load(options.model)
     if predictor.temperature is None:
         print(
             "scores are not calibrated: no labelled video of the target told how", file=sys.stderr
         )
     failures = list[engine.Failure[Path]]()
-    said = sorted(
-        predictor.many(videos, failures, options.workers), key=lambda one: videos.index(one.path)
-    )
+    said, all_of_them = labelled(predictor, videos, failures, options.workers)
     for one in said:
-        print(line(one, options.top))
-    if options.csv:
+        print(line(one, options.top), flush=True)
+    if options.csv and (said or all_of_them):
         tables.write(options.csv, [row(one, options.top) for one in said])
-    if options.html:
+    if options.html and (said or all_of_them):
         prediction_page.write(options.html, said, failures, predictor, options.top)
-    if failures:
-        told = [f"  {failure.item}  {failure.reason}" for failure in failures]
-        raise UserError(
-            f"{len(failures)} of {len(videos)} videos cannot be used:\n" + "\n".join(sorted(told))
-        )
+    bad = [f"  {failure.item}  {failure.reason}" for failure in failures]
+    count = len(videos)
+    told = [f"{len(bad)} of {count} videos cannot be used:", *sorted(bad)] if bad else []
+    if not all_of_them:
+        done = f"interrupted: {len(said)} of {count} videos are labelled, told and kept"
+        raise KeyboardInterrupt(UserError("\n".join([done, *told])))
+    if told:
+        raise UserError("\n".join(told))
 
 
 if __name__ == "__main__":
-    stages.run(main, "interrupted: nothing is kept; name fewer videos, or let it finish")
+    pipeline.stages.run(main, "interrupted: no video is labelled yet")

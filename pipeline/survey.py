@@ -78,15 +78,28 @@ def _bits(grey: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
 
 
 def near_duplicates(some: Sequence[Header], others: Sequence[Header]) -> list[tuple[str, str]]:
-    """Keys of videos of two domains that begin alike and last alike: perhaps the same ones."""
+    """Keys of videos of two domains that begin alike and last alike: perhaps the same ones.
+
+    Each of `some` stands there once at most, beside the one of the others that is most like it.
+    """
     told = [one for one in others if one.bits is not None]
-    bits = np.array([one.bits for one in told], bool).reshape(-1, HASH**2)
+    if not told:
+        return []
+    bits = np.array([_number(one) for one in told])
     lasting = np.array([one.seconds for one in told])
     pairs: list[tuple[str, str]] = []
     for one in some:
         if one.bits is None:
             continue
-        alike = (bits != one.bits).sum(axis=1) <= NEAR
-        alike &= np.abs(lasting - one.seconds) <= LASTING * max(one.seconds, 0.1)
-        pairs += [(one.listed.key, told[row].listed.key) for row in np.flatnonzero(alike)]
+        apart = np.bitwise_count(bits ^ _number(one))
+        apart[np.abs(lasting - one.seconds) > LASTING * max(one.seconds, 0.1)] = HASH**2
+        row = apart.argmin()
+        if apart[row] <= NEAR:
+            pairs.append((one.listed.key, told[row].listed.key))
     return pairs
+
+
+def _number(one: Header) -> np.uint64:
+    """A header's bits as one number."""
+    assert one.bits is not None
+    return np.packbits(one.bits).view(np.uint64)[0]

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline import dvc_cache, stages, staging
+import pipeline.stages
+from pipeline import dvc_cache, staging
 
 
 def damaged_objects(cache: Path) -> Iterator[Path]:
@@ -49,4 +50,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stages.run(main)
+    pipeline.stages.run(main)

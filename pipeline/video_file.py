@@ -14,6 +14,7 @@ from typing import Any
 import av
 from av.stream import Disposition
 
+from pipeline import riff
 from pipeline.errors import VideoError
 from pipeline.seeking import Stretch, Timeline
 
@@ -229,6 +230,8 @@ def opened(section: Section) -> Iterator[Reader]:
             "it may be cut off or of another kind: replace it or skip it"
         ) from None
     with container:
+        if container.format.name == "avi" and riff.missing(section.path) > TOLERATED_DAMAGE:
+            raise VideoError("cut off: it says that it is longer; get the whole file or skip it")
         yield Reader(section, container)
 
 

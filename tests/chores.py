@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def work(chore: Chore) -> None:
         raise RuntimeError("surprise")
     if chore.what == "nothing works":
         raise UserError("no weights there; fetch them")
+    if chore.what == "slow":
+        time.sleep(20)
     while chore.what == "endless":
         pass
     if chore.what == "killed":

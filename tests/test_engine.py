@@ -159,3 +159,58 @@ def test_workers_die_with_their_parent(number: signal.Signals, tmp_path: Path) -
         finally:
             parent.send_signal(number)
     wait_until("gone", marks)
+
+
+INTERRUPTED = """
+import os, sys, time
+from pathlib import Path
+from pipeline import engine, stages
+
+def hang(place):
+    if place == sys.argv[1]:
+        Path(sys.argv[2], str(os.getpid())).touch()
+        time.sleep(600)
+
+if __name__ == "__mp_main__":
+    hang("start")  # while the worker is being started
+
+if __name__ == "__main__":
+    items = ["work"] * 50
+    stages.run(lambda: engine.run(hang, items, label="hang", workers=2), "interrupted: well")
+"""
+
+
+@pytest.mark.parametrize("place", ["start", "work"])
+def test_ctrl_c_ends_all_at_once_with_one_line(place: str, tmp_path: Path) -> None:
+    script, marks = tmp_path / "script.py", tmp_path / "marks"
+    script.write_text(INTERRUPTED)
+    marks.mkdir()
+    with subprocess.Popen(
+        [sys.executable, str(script), place, str(marks)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as parent:
+        end = time.monotonic() + 30
+        while len(list(marks.iterdir())) < 2 and time.monotonic() < end:
+            time.sleep(0.05)
+        workers = [int(mark.name) for mark in marks.iterdir()]
+        for worker in workers:  # Ctrl-C reaches them too, perhaps before the parent ends them
+            os.kill(worker, signal.SIGINT)
+        time.sleep(0.3)
+        assert all(map(alive, workers))
+        os.killpg(parent.pid, signal.SIGINT)
+        _, said = parent.communicate(timeout=30)
+    assert said == "interrupted: well\n"
+    assert parent.returncode == -signal.SIGINT
+    assert len(workers) == 2
+    assert not any(map(alive, workers))
+
+
+def test_who_asks_for_no_more_need_not_wait_for_what_is_in_work(tmp_path: Path) -> None:
+    todo = chores_in(tmp_path, "good", "slow")
+    got = engine.results(work, todo, [], label="test", workers=1)
+    next(got)
+    got.close()  # type: ignore[attr-defined]
+    assert done(todo) == [True, False]

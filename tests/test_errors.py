@@ -2,6 +2,8 @@
 
 import errno
 import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,11 +68,20 @@ def test_a_message_steers_no_terminal() -> None:
     assert f"{VideoError(text)}" == shown
 
 
-@pytest.mark.parametrize("told", [stages.KEPT, "interrupted: nothing is kept"])
-def test_ctrl_c_is_one_line_that_says_what_is_kept(told: str) -> None:
+@pytest.mark.parametrize("words", ["", "interrupted: 3 of 4 are done"])
+def test_ctrl_c_is_one_line_that_says_what_is_kept(
+    words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def stopped() -> None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(words)
 
-    with pytest.raises(SystemExit) as ended:
-        stages.run(stopped, told)
-    assert ended.value.code == told
+    with pytest.raises(KeyboardInterrupt) as ended:
+        stages.run(stopped, "interrupted: nothing is kept")
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # pytest wants to hear of Ctrl-C
+    sys.excepthook(KeyboardInterrupt, ended.value, None)
+    assert capsys.readouterr().err == (words or "interrupted: nothing is kept") + "\n"
+
+
+def test_an_exception_of_ours_still_has_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    sys.excepthook(KeyError, KeyError("a"), None)
+    assert capsys.readouterr().err == "KeyError: 'a'\n"

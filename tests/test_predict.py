@@ -2,27 +2,25 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nano_model
 import pytest
 import torch
 from films import write, write_sound
+from nano_model import CLASSES
 
-from pipeline import checkpoints, extraction, flow, paths, predict, stages, tables
+from pipeline import checkpoints, extraction, paths, predict, stages, tables
 from pipeline.checkpoints import Card
+from pipeline.engine import Failure
 from pipeline.errors import UserError
 from pipeline.index import Video
 from pipeline.per_video import Job
-from pipeline.predictor import Prediction, Predictor, extractor_of
+from pipeline.predictor import Prediction, Predictor
 
 ROOT = Path(__file__).parent.parent
-CLASSES = ("jump", "<b>run</b>", "walk")
-FRAMES = {
-    "version": 2,
-    "clips": {"segments": 2, "windows": 1, "frames": 8, "sampling": "spread"},
-    "decode": {"size": 32, "resize": "squash"},
-}
 KINDS: dict[str, dict[str, Any]] = {
     "h264.mp4": {"b_frames": 2},
     "hevc.mp4": {"codec": "libx265", "codec_options": {"x265-params": "log-level=none"}},
@@ -37,25 +35,8 @@ KINDS: dict[str, dict[str, Any]] = {
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with an adapted model of two seeds, and the backbone it was trained on."""
     monkeypatch.chdir(tmp_path)
-    paths.MODELS.mkdir()
-    paths.backbone("i3d_nano").symlink_to(ROOT / "models/i3d_nano")
-    card = Card(CLASSES, dim=256, layers=1, dropout=0.0, features={})
-    made = extractor_of(with_features(card, {})).provenance()
-    card = (
-        with_features(card, made)
-        .trained("pretrain", source="lab")
-        .trained("adapt", target="yard", method="shot")
-    )
-    models = {seed: card.new_network(seed) for seed in (0, 1)}
-    checkpoints.save(paths.ADAPTED_MODEL, models, card, [{"epoch": 1}])
+    nano_model.write(tmp_path)
     return tmp_path
-
-
-def with_features(card: Card, made: dict[str, Any]) -> Card:
-    computed = {"version": 1, "algorithm": flow.provenance(), "bound": 20.0}
-    features = {"backbone": "i3d_nano", "precision": "float32"}
-    parts = {"features": features, "frames": FRAMES, "flow": computed} | made
-    return Card(card.classes, card.dim, card.layers, card.dropout, parts)
 
 
 def run(*arguments: str) -> None:
@@ -130,6 +111,48 @@ def test_bad_files_are_told_and_the_others_are_done(
     assert "&lt;b&gt;run&lt;/b&gt;" in page
     assert not re.search(r"https?://", page)
     assert "mine/empty.avi" in page
+
+
+def test_ctrl_c_keeps_what_is_labelled(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def some(
+        predictor: Predictor, videos: list[Path], failures: list[Failure[Path]], workers: int
+    ) -> Iterator[Prediction]:
+        failures.append(Failure(videos[2], "cut\x1boff"))
+        for video in (videos[3], videos[1]):
+            yield Prediction(video, CLASSES, (0.5, 0.3, 0.2), 1.0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Predictor, "many", some)
+    for name in "abcd":
+        Path(f"{name}.mp4").touch()
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        run(".", "--csv", "said.csv", "--html", "said.html")
+    assert str(stopped.value).splitlines() == [
+        "interrupted: 2 of 4 videos are labelled, told and kept",
+        "1 of 4 videos cannot be used:",
+        "  c.mp4  cut\\x1boff",
+    ]
+    told = capsys.readouterr().out.splitlines()
+    assert [one.split()[0] for one in told] == ["b.mp4", "d.mp4"]
+    assert [row["path"] for row in tables.read(Path("said.csv"))] == ["b.mp4", "d.mp4"]
+    assert "d.mp4" in Path("said.html").read_text()
+
+
+def test_ctrl_c_before_the_first_label_leaves_files_alone(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: Any) -> Iterator[Prediction]:
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(Predictor, "many", none)
+    for name in ("a.mp4", "said.csv", "said.html"):
+        Path(name).write_text("earlier")
+    with pytest.raises(KeyboardInterrupt, match="interrupted: 0 of 1 videos are labelled"):
+        run("a.mp4", "--csv", "said.csv", "--html", "said.html")
+    assert Path("said.csv").read_text() == Path("said.html").read_text() == "earlier"
 
 
 def test_what_cannot_be_done_is_told_in_one_line(project: Path) -> None:

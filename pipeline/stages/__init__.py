@@ -2,8 +2,10 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable
+from types import TracebackType
 
 from pipeline.errors import UserError, of_the_machine
 
@@ -11,14 +13,15 @@ from pipeline.errors import UserError, of_the_machine
 # machine, and a sum in another order is another result.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-
 KEPT = "interrupted: finished videos are kept; the next run goes on from here"
 
 
 def run(main: Callable[[], None], interrupted: str = KEPT) -> None:
     """Runs a stage; what the user can mend is told in plain lines, without a traceback.
 
-    `interrupted` is what a user is told who presses Ctrl-C.
+    `interrupted` is what a user is told who presses Ctrl-C, unless `main` knows better and raises
+    KeyboardInterrupt with other words. The process then ends by SIGINT, 130 to a shell, so that a
+    loop around it ends too.
     """
     try:
         main()
@@ -29,8 +32,20 @@ def run(main: Callable[[], None], interrupted: str = KEPT) -> None:
         if told is None:
             raise
         sys.exit(f"error: {told}")
-    except KeyboardInterrupt:
-        sys.exit(interrupted)
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(str(stop) or interrupted) from None
+
+
+def _end(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
+    """What Python does with an exception that nobody caught: of Ctrl-C, the words alone."""
+    if not isinstance(fault, KeyboardInterrupt):
+        sys.__excepthook__(kind, fault, trace)
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the second of an impatient user
+    print(str(fault) or "interrupted: nothing has begun", file=sys.stderr)
+
+
+sys.excepthook = _end  # before what takes long to import
 
 
 def domain_argument() -> str:
