@@ -31,6 +31,7 @@ from pipeline.features import Features
 from pipeline.index import Video
 from pipeline.labelling import Labelled, of_classes, of_split
 from pipeline.network import Output, RelationNetwork
+from pipeline.one_at_a_time import alone
 
 Said = Mapping[str, Mapping[int, Output]]  # "source_only" and "adapted": what each seed says
 Positions = Mapping[str, int]  # of each video's key among the rows of the outputs
@@ -98,6 +99,7 @@ def embedding_rows(
     return rows
 
 
+@alone(paths.lock("evaluate"), "evaluate")
 def main() -> None:
     """Runs the stage."""
     p = params.load()
