@@ -1,7 +1,6 @@
 """The page: says what happened, with and without labels, and stays whole whatever names are."""
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -14,8 +13,9 @@ from typing import Any
 
 import pytest
 import torch
+from made_up_results import HOSTILE, made_up, write
 
-from pipeline import report, tables
+from pipeline import report
 from pipeline.adaptation_log import AdaptationLog
 from pipeline.doubts import mistakes, unsure
 from pipeline.errors import UserError
@@ -27,103 +27,6 @@ from pipeline.report import Results
 from pipeline.stages import report as stage
 
 ROOT = Path(__file__).parent.parent
-HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "跑步", "a" * 200]
-SCORES = ["mean_entropy", "marginal_entropy", "information_maximisation", "predicted_classes"]
-
-
-def made_up(
-    classes: list[str], videos: int = 8, seeds: int = 3, labelled: bool = True, epochs: int = 3
-) -> Results:
-    """Results of an adaptation that rights every mistake of a third of the videos but one."""
-    keys = [f"{classes[k % len(classes)]}/{k}.mp4" for k in range(videos)]
-    said = {
-        key: {
-            "label": classes[k % len(classes)] if labelled else "",
-            "source_only": classes[(k + (k % 3 == 0)) % len(classes)],
-            "adapted": classes[(k + (k == 0)) % len(classes)],
-        }
-        for k, key in enumerate(keys)
-    }
-    predictions = [
-        {"seed": str(seed), "key": key, "split": split, **cells, **confidence}
-        for seed in range(seeds)
-        for split in ("train", "test")
-        for key, cells in said.items()
-        for confidence in [{"source_only_confidence": "0.5", "adapted_confidence": "0.75"}]
-    ]
-    confusion = [
-        {"seed": r["seed"], "actual": r["label"], **{m: r[m] for m in report.MODELS}}
-        for r in predictions
-        if labelled and r["split"] == "test"
-    ]
-    log = [
-        {"seed": str(s), "epoch": str(e), **dict.fromkeys(SCORES, f"{s + e}")}
-        | {"pseudo_label_loss": str(e) if e else ""}
-        for s in range(seeds)
-        for e in range(epochs)
-    ]
-    return Results(
-        card=card(classes, seeds),
-        metrics=scores(classes, videos, seeds, labelled),
-        pretrain=[
-            {"seed": str(s), "epoch": str(e), "cross_entropy": f"{1 / e}"}
-            for s in range(seeds)
-            for e in (1, 2)
-        ],
-        adapt=log,
-        predictions=predictions,
-        confusion=confusion,
-        embedding=[
-            {
-                "model": m,
-                "key": key,
-                "label": said[key]["label"] or "unknown",
-                "x": f"{k}",
-                "y": "1",
-            }
-            for m in report.MODELS
-            for k, key in enumerate(keys)
-        ],
-    )
-
-
-def card(classes: list[str], seeds: int) -> dict[str, Any]:
-    return {
-        "seeds": list(range(seeds)),
-        "classes": classes,
-        "dim": 64,
-        "layers": 6,
-        "dropout": 0.3,
-        "features": {
-            "features": {"backbone": "i3d_nano"},
-            "frames": {"clips": {"segments": 5}},
-        },
-        "training": {
-            "pretrain": {"source": "studio", "lr": 0.01, "test_accuracy": {"0": 0.9625}},
-            "adapt": {"target": "street", "method": "mtran", "lambda1": 3.5, "warnings": {"0": []}},
-        },
-    }
-
-
-def scores(classes: list[str], videos: int, seeds: int, labelled: bool) -> dict[str, Any]:
-    free = {"label_free": dict.fromkeys(SCORES, 0.25)}
-    both: dict[str, Any] = {"source_only": dict(free), "adapted": dict(free)}
-    for name, accuracy in (("source_only", 0.625), ("adapted", 0.875)) if labelled else ():
-        both[name] |= {
-            "accuracy": accuracy,
-            "accuracy_sd": 0.0125 if seeds > 1 else None,
-            "accuracy_low": accuracy - 0.1,
-            "accuracy_high": accuracy + 0.1,
-            "mean_class_accuracy": 0.5,
-            "calibration_error": 0.05,
-            "temperature": 1.25,
-            "calibrated_error": 0.025,
-            "seeds": {str(seed): accuracy for seed in range(seeds)},
-            "per_class": dict.fromkeys(classes, accuracy),
-        }
-    if labelled:
-        both["adapted"] |= {"last_epochs_mean": 0.8375, "oracle": 0.9125}
-    return {"test_videos": videos, "labelled_test_videos": videos if labelled else 0, **both}
 
 
 class Reader(HTMLParser):
@@ -388,19 +291,6 @@ def test_the_glossary_tells_how_many_epochs_are_averaged() -> None:
 
 def test_an_unknown_loss_is_called_by_its_name() -> None:
     assert entry("my_new_loss").title == "My new loss"
-
-
-def write(results: Results, folder: Path) -> None:
-    """The files that the stage reads."""
-    models, made = folder / "models", folder / "results"
-    for name, rows in (("source", results.pretrain), ("adapted", results.adapt)):
-        tables.write(models / name / "training.csv", rows)
-    (models / "adapted/card.json").write_text(json.dumps(results.card))
-    made.mkdir()
-    (made / "metrics.json").write_text(json.dumps(results.metrics))
-    for name in ("predictions", "confusion", "embedding"):
-        rows = getattr(results, name)
-        tables.write(made / f"{name}.csv", rows, list(rows[0]) if rows else ["seed", "actual"])
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,8 +41,24 @@ def killed_after(workspace: Workspace, seconds: float, drawn: random.Random, *co
     """Starts a command and kills all of it, or one process of it; says what it did."""
     with started(workspace, *command) as process:
         time.sleep(seconds)
-        relatives = family(process.pid)
-        all_of_it = drawn.random() < 0.5
-        victims = relatives if all_of_it else [drawn.choice(relatives or [process.pid])]
-        kill(*victims)
-    return f"after {seconds:.1f} s, {len(victims)} of {len(relatives)} processes"
+        return f"after {seconds:.1f} s, {kill_some(process.pid, drawn)}"
+
+
+def killed_when(
+    workspace: Workspace, so: Callable[[], bool], drawn: random.Random, *command: str
+) -> str:
+    """The same as soon as something is so, and up to half a second later."""
+    with started(workspace, *command) as process:
+        while process.poll() is None and not so():
+            time.sleep(0.002)
+        later = drawn.choice((0, drawn.uniform(0, 0.5)))
+        time.sleep(later)
+        return f"{later:.2f} s later, {kill_some(process.pid, drawn)}"
+
+
+def kill_some(pid: int, drawn: random.Random) -> str:
+    """SIGKILL to a process and all that it started, or to one of them; says which."""
+    relatives = family(pid)
+    victims = relatives if drawn.random() < 0.5 else [drawn.choice(relatives or [pid])]
+    kill(*victims)
+    return f"{len(victims)} of {len(relatives)} processes"

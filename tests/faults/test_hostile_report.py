@@ -5,11 +5,11 @@ import json
 import shutil
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 import small_project
+from harmless_page import Page, require_harmless
 
 from pipeline import index, paths, store
 
@@ -37,24 +37,6 @@ NAMES = [
     "\x1b[2J\x07",
     "x" * 250,
 ]
-
-
-class Page(HTMLParser):
-    """Elements, attributes and text of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.attributes: set[str] = set()
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def _renamed(folder: Path, domain: str) -> None:
@@ -99,10 +81,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_no_element_and_no_attribute_comes_out_of_a_name(project: Path) -> None:
     text = (project / "results/report.html").read_text()
+    require_harmless(text)
     page = Page(text)
-    assert not page.tags & {"script", "img", "iframe", "object", "embed", "a:href", "b", "form"}
-    assert not [name for name in page.attributes if name.startswith("on")]
-    assert not {"src", "srcset", "action", "formaction"} & page.attributes
+    assert not page.tags & {"img", "b"}
     assert NAMES[0] in page.text
     for figure in (project / "results/figures").glob("*.svg"):
         assert "<script" not in figure.read_text()

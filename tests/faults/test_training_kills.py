@@ -5,12 +5,20 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
-from faults.kills import family, kill, killed_after, started
+from faults.kills import family, kill, killed_when, started
 from faults.trained import STAGES, Trained, new
 
-KILLS = {"pretrain": 3, "adapt": 3, "evaluate": 2, "report": 2, "joint": 2}
+MOMENTS = ("computes", "writes", "has written")
+OUTS = {  # the first output of each
+    "pretrain": "models/source",
+    "adapt": "models/adapted",
+    "evaluate": "results/metrics.json",
+    "report": "results/figures",
+    "joint": "models/joint",
+}
 SEED = 21
 PATIENCE = 120  # seconds, on a busy machine
 FIRST = {"pretrain": {"lr": 0.01}, "adapt": {"lr": 0.001}, "joint": {"lr": 0.001},
@@ -25,25 +33,31 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 def test_killed_at_random_moments_each_stage_ends_as_if_undisturbed(project: Trained) -> None:
-    seconds = {}
-    for stage, target in STAGES.items():
-        begun = time.monotonic()
-        project.workspace.run("dvc", "repro", target)
-        seconds[stage] = time.monotonic() - begun
+    project.workspace.run("dvc", "repro", *STAGES.values())
     undisturbed = project.made()
     project.forget()
     drawn = random.Random(SEED)
     for stage, target in STAGES.items():
-        for number in range(KILLS[stage]):
-            after = drawn.uniform(0.1, 0.95) * seconds[stage]
-            what = killed_after(project.workspace, after, drawn, "dvc", "repro", target)
+        for moment in MOMENTS:
+            so = partial(reached, project, stage, moment)
+            (project.workspace.folder / f".staging/.{stage}.lock").unlink(missing_ok=True)
+            what = killed_when(project.workspace, so, drawn, "dvc", "repro", target)
             there = project.made()
-            print(f"{stage}, kill {number + 1}: {what}; {len(there)} files there")
+            print(f"{stage}, when it {moment}: {what}; {len(there)} files there")
             assert there.items() <= undisturbed.items()
         project.workspace.run("dvc", "repro", target)
     assert project.made() == undisturbed
     for target in STAGES.values():
         assert "up to date" in project.workspace.run("dvc", "status", target)
+
+
+def reached(project: Trained, stage: str, moment: str) -> bool:
+    """Whether a stage that DVC has started is as far as that."""
+    folder = project.workspace.folder
+    if moment == "computes":
+        return (folder / f".staging/.{stage}.lock").exists()
+    out = folder / OUTS[stage]
+    return out.exists() if moment == "has written" else any(out.parent.glob(".*.part"))
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,8 @@ class Trained:
         folder = self.workspace.folder
         for name in _FOLDERS:
             shutil.rmtree(folder / name, ignore_errors=True)
-        for path in _files(folder / ".dvc/cache") - self.cached:
+        shutil.rmtree(folder / ".dvc/cache/runs", ignore_errors=True)
+        for path in _files(folder / ".dvc/cache/files") - self.cached:
             path.unlink()
         (folder / "joint/dvc.lock").unlink(missing_ok=True)
         (folder / "dvc.lock").write_text(self.lock)
@@ -72,7 +73,7 @@ def new(folder: Path) -> Trained:
         npz_files.save(path, *keys, seed=seed, label=labels, split=splits)
     workspace.run("dvc", "repro", "features@lab", "features@yard")
     workspace.commit()
-    cached = frozenset(_files(folder / ".dvc/cache"))
+    cached = frozenset(_files(folder / ".dvc/cache/files"))
     return Trained(workspace, cached, (folder / "dvc.lock").read_text())
 
 
