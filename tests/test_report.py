@@ -333,6 +333,12 @@ def test_figures_of_an_earlier_run_do_not_stay(
         ("models/adapted/card.json", None, "card.json: no such file; `dvc repro`"),
         ("results/embedding.csv", None, "embedding.csv: no such file; `dvc repro`"),
         ("results/metrics.json", "{", "metrics.json: not JSON"),
+        ("results/metrics.json", '{"labelled_test_videos": 1}', "metrics.json: adapted: missing"),
+        (
+            "results/confusion.csv",
+            "actual,source_only,adapted\nfly,run,run\n",
+            "'fly' is not known",
+        ),
     ],
 )
 def test_a_missing_or_damaged_input_is_told(
