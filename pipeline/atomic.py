@@ -35,15 +35,18 @@ def new_folder(path: Path) -> Iterator[Path]:
 
     What is in it is on the disk by then, so that a power cut cannot empty files that DVC knows.
     """
-    aside = path.with_name(f".{path.name}.part")
+    aside, replaced = (path.with_name(f".{path.name}.{name}") for name in ("part", "replaced.part"))
     shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(replaced, ignore_errors=True)
     aside.mkdir(parents=True)
     try:
         yield aside
         for file in filter(Path.is_file, aside.rglob("*")):
             with file.open("rb") as written:
                 os.fsync(written.fileno())
-        shutil.rmtree(path, ignore_errors=True)
+        if path.exists():  # a kill must not leave half of it under its name
+            path.rename(replaced)
         aside.rename(path)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)

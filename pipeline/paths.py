@@ -49,6 +49,11 @@ def features(domain: str) -> Path:
     return Path("data/features") / domain
 
 
+def lock(stage: str) -> Path:
+    """Held while a stage that writes models or results is at work in this folder."""
+    return Path(".staging") / f".{stage}.lock"
+
+
 def backbone(name: str) -> Path:
     """The weights of a backbone."""
     return MODELS / name

@@ -12,7 +12,6 @@ from pipeline import engine, params, parts, ray_engine, shards
 from pipeline.errors import UserError
 from pipeline.index import Video, all_imported, is_model
 from pipeline.staging import Staging
-from pipeline.time_limit import limited
 
 R = TypeVar("R")
 
@@ -34,18 +33,6 @@ class _Stored:
 
     def __call__(self, job: Job) -> None:
         self.staging.write(job.fingerprint, self.compute(job))
-
-
-@dataclass(frozen=True)
-class _Limited:
-    """Work on a job that gives up after some seconds."""
-
-    compute: Callable[[Job], bytes]
-    timeout: float | None
-
-    def __call__(self, job: Job) -> bytes:
-        with limited(self.timeout):
-            return self.compute(job)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,12 +135,14 @@ def by_cluster(
         label = f"{staging.stage} {staging.domain}"
         if not todo:
             return failures
-        workers, limited_to = section.workers, _Limited(compute, section.video_timeout)
+        workers, timeout = section.workers, section.video_timeout
         with ray_engine.connected(section.address):
             if stream and ray_engine.gpus():
                 done = ray_engine.streamed(stream, todo, failures, label=label, workers=workers)
             else:
-                done = ray_engine.results(limited_to, todo, failures, label=label, workers=workers)
+                done = ray_engine.results(
+                    compute, todo, failures, label=label, workers=workers, timeout=timeout
+                )
             for job, content in done:
                 staging.write(job.fingerprint, content)
         return failures

@@ -85,9 +85,10 @@ def results(
     *,
     label: str,
     workers: int | None = None,
+    timeout: float | None = None,
 ) -> Iterator[tuple[T, R]]:
     """As `engine.results`, on the cluster that is connected; None: twice its cores are in work."""
-    found = _shown(outcomes(work, items, workers), len(items), label)
+    found = _shown(outcomes(work, items, workers, timeout), len(items), label)
     return told_apart(found, failures)
 
 
@@ -121,20 +122,21 @@ def _shown(found: Iterable[Outcome[T, R]], total: int, label: str) -> Iterable[O
 
 
 def outcomes(
-    work: Callable[[T], R], items: Sequence[T], ahead: int | None
+    work: Callable[[T], R], items: Sequence[T], ahead: int | None, timeout: float | None
 ) -> Iterator[Outcome[T, R]]:
     """What comes of each item, as they are done; `ahead` are in work or wait to be asked for.
 
-    May be called inside a task.
+    An item that takes longer than `timeout` seconds fails (None: no limit). May be called inside a
+    task.
     """
     todo = items
     for at_once in (ahead, ahead, 1):
-        todo = yield from _tasks(work, todo, at_once)
+        todo = yield from _tasks(work, todo, at_once, timeout)
     yield from ((item, Reason(DIED)) for item in todo)
 
 
 def _tasks(
-    work: Callable[[T], R], items: Sequence[T], at_once: int | None
+    work: Callable[[T], R], items: Sequence[T], at_once: int | None, timeout: float | None
 ) -> Generator[Outcome[T, R], None, list[T]]:
     """A task an item; returns the items whose process or node died."""
     import ray
@@ -145,7 +147,7 @@ def _tasks(
     while todo or running:
         while todo and len(running) < (at_once or 2 * _count("CPU")):
             item = todo.popleft()
-            running[task.remote(*arguments, item)] = item
+            running[task.remote(*arguments, item, timeout)] = item
         for answer in _next_done(running, "CPU"):
             item = running.pop(answer)
             outcome = _fetched(answer)
@@ -236,10 +238,10 @@ def _fetched(answer: Any) -> tuple[Any] | None:
         return None
 
 
-def _in_project(folder: str, work: Callable[[T], R], item: T) -> R | Reason:
+def _in_project(folder: str, work: Callable[[T], R], item: T, timeout: float | None) -> R | Reason:
     """Runs in a task: all paths are below the project's folder, the same on every node."""
     os.chdir(folder)
-    return attempt(work, item)
+    return attempt(work, item, timeout)
 
 
 def _stream_in_project(

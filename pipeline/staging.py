@@ -18,17 +18,15 @@ what was damaged otherwise is told and taken away when it is read: neither is ev
 import argparse
 import os
 import struct
-import sys
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from pipeline import atomic
 from pipeline.errors import UserError
+from pipeline.one_at_a_time import alone
 
 _SEAL = struct.Struct("<8sQI")  # the mark, the length of the entry, its CRC-32
 _MARK = b"vidshift"
@@ -129,16 +127,9 @@ class Staging:
     def lock(self, part: str = "") -> Iterator[None]:
         """Keeps other runs of this stage and domain, or of its part, out; waits for their end."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(root() / self.stage / f".{self.domain}{part}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(f"{self.stage} {self.domain}: waiting for another run of it", file=sys.stderr)
-            lock.acquire()
-        try:
+        lock = root() / self.stage / f".{self.domain}{part}.lock"
+        with alone(lock, f"{self.stage} {self.domain}"):
             yield
-        finally:
-            lock.release()
 
 
 def sealed(content: bytes) -> bytes:

@@ -16,12 +16,14 @@ SIZE, FRAMES = 32, 8
 
 @dataclass(frozen=True)
 class Drawn:
-    """Clips drawn from the number that is a video's key; a key that says bad cannot be read."""
+    """Clips drawn from a video's key, a number; `bad` cannot be read, `endless` has no end."""
 
     def read(self, job: Job) -> VideoClips:
         """Three clips of coloured noise."""
         if "bad" in job.video.key:
             raise VideoError(f"{job.video.key} is cut off")
+        while job.video.key == "endless":
+            pass
         number = int(job.video.key)
         plan = clips.plan(50 + number, segments=3, windows=1, frames=FRAMES, sampling="spread")
         drawn = np.random.default_rng(number)

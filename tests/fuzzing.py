@@ -18,7 +18,9 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -177,11 +179,12 @@ def main(first: str, stop: str, done: str, *readers: str) -> None:
     from hostile_readers import READERS
 
     watch, left = Watch(), int(done)
+    tell = partial(print, file=sys.stdout, flush=True)  # what is read may print, too
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     most = pages * resource.getpagesize() + _ROOM
     resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
     for reader in readers:
-        with tempfile.TemporaryDirectory() as aside:
+        with tempfile.TemporaryDirectory() as aside, redirect_stdout(sys.stderr):
             folder = Path(aside) / "project"
             folder.mkdir()
             for name, content in _files(reader, folder, (first, stop)):
@@ -189,8 +192,8 @@ def main(first: str, stop: str, done: str, *readers: str) -> None:
                 if left >= 0:
                     continue
                 (folder / READERS[reader].place).write_bytes(content)
-                print(_ASKED + json.dumps([reader, name]), flush=True)
-                print(json.dumps(_watched(READERS[reader].read, folder, watch)), flush=True)
+                tell(_ASKED + json.dumps([reader, name]))
+                tell(json.dumps(_watched(READERS[reader].read, folder, watch)))
             os.chdir("/")
 
 

@@ -10,7 +10,8 @@ import npz_files
 import numpy as np
 import safetensors.torch
 import torch
-from hostile_lists import EBML, LEADS, OPCODES
+from hostile_lists import OPCODES
+from hostile_videos import EBML, LEADS
 from hostile_words import WORDS, Reader
 
 from pipeline import (

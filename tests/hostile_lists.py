@@ -1,99 +1,14 @@
-"""Readers of videos, of lists that name them, and of the tables that the index stage makes."""
+"""Readers of lists that name videos, and of the tables that the index stage makes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import films
 from hostile_words import WORDS, Reader
 from pandas_pickles import frame, pandas_pickle
 
-from pipeline import index, params, video
+from pipeline import index, params
 from pipeline.datasets import csv_listing, epic_kitchens, hmdb51, olympic_sports, ucf101
 from pipeline.datasets.listing import Listed
-from pipeline.video import Section
-
-# videos
-
-
-def _films(codings: Mapping[str, Any]) -> Callable[[Path], list[bytes]]:
-    def samples(folder: Path) -> list[bytes]:
-        written = (films.write(folder / name, 20, **coding) for name, coding in codings.items())
-        return [path.read_bytes() for path in written]
-
-    return samples
-
-
-def _film(folder: Path) -> object:
-    path = folder / "film"
-    resize: video.Resize = "crop" if path.stat().st_size % 2 else "squash"
-    whole = video.sample(Section(path), lambda n: [0, n - 1], size=32, resize=resize)
-    if path.stat().st_size % 3:
-        return whole
-    return video.sample(Section(path, 0.2, 0.6), lambda n: [0, n - 1], size=32, resize=resize)
-
-
-_ATOMS = (
-    b"moov mdat trak stsz stco stts ctts stss stsc elst avc1 mp4a hvc1 dref udta moof cmov tkhd"
-).split()
-_CHUNKS = (
-    b"RIFF AVI LIST movi idx1 indx 00dc 00db strh strf H264 MJPG FFV1 ZLIB TSCC cvid GEOX hdrl rec"
-).split()
-_CODECS = (
-    b"V_MPEG4/ISO/AVC V_FFV1 V_UNCOMPRESSED V_MS/VFW/FOURCC V_PRORES V_VP9 V_AV1 V_MJPEG NOTE"
-).split()
-_ELEMENTS = "1f43b675 a3 ae 5035 5034 42548100 01ffffffffffffff ff"
-EBML = [*_CODECS, *map(bytes.fromhex, _ELEMENTS.split())]
-_PACKS = [b"\0\0\1" + bytes([kind]) for kind in (0xBA, 0xBB, 0xE0, 0xB3, 0xB8, 0)]
-LEADS = (b"#EXTM3U\nhttp://127.0.0.1:9/a.ts\n", b"ffconcat version 1.0\nfile /etc/passwd\n")
-
-_FILMS: Mapping[str, tuple[Sequence[bytes], Mapping[str, Any]]] = {
-    "mp4": (
-        _ATOMS,
-        {
-            "a.mp4": {},
-            "b.mp4": {"options": {"movflags": "faststart"}, "b_frames": 2},
-            "c.mp4": {"options": {"movflags": "frag_keyframe+empty_moov"}},
-            "d.mov": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
-            "e.mov": {"codec": "png", "pix_fmt": "rgb24"},
-        },
-    ),
-    "avi": (
-        _CHUNKS,
-        {
-            "a.avi": {"codec": "mpeg4"},
-            "b.avi": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
-            "c.avi": {"codec": "ffv1"},
-            "d.avi": {"codec": "msmpeg4v2"},
-        },
-    ),
-    "mkv": (
-        EBML,
-        {
-            "a.mkv": {},
-            "b.mkv": {"codec": "ffv1"},
-            "c.webm": {"codec": "libvpx"},
-            "d.webm": {"codec": "libvpx-vp9"},
-            "e.mkv": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
-        },
-    ),
-    "mpg": (
-        _PACKS,
-        {
-            "a.mpg": {"codec": "mpeg1video"},
-            "b.mpg": {"codec": "mpeg2video"},
-            "c.ts": {},
-            "d.ts": {"codec": "mpeg2video"},
-            "e.wmv": {"codec": "wmv2"},
-            "f.flv": {"codec": "flv"},
-        },
-    ),
-}
-VIDEOS: Mapping[str, Reader] = {
-    f"video_{kind}": Reader("film", _films(codings), _film, (*words, *LEADS))
-    for kind, (words, codings) in _FILMS.items()
-}
-
 
 # lists
 

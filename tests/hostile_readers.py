@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 from hostile_arrays import FEATURES, SHARED
-from hostile_lists import LISTS, PARAMS, PICKLES, TABLES, VIDEOS
+from hostile_lists import LISTS, PARAMS, PICKLES, TABLES
+from hostile_results import RESULTS
+from hostile_videos import SEEN, VIDEOS
 from hostile_words import Reader
 
 READERS: Mapping[str, Reader] = {
@@ -14,4 +16,6 @@ READERS: Mapping[str, Reader] = {
     **PARAMS,
     **FEATURES,
     **SHARED,
+    **SEEN,
+    **RESULTS,
 }

@@ -1,13 +1,17 @@
 """Results of an adaptation that nobody made, as the stages before `report` leave them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import report, tables
-from pipeline.report import Results
+import numpy as np
+
+from pipeline import relations, shards, tables
+from pipeline.results import MODELS, Results
 
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "跑步", "a" * 200]
+PICTURE = b"\xff\xd8 a picture \xff\xd9"
 SCORES = ["mean_entropy", "marginal_entropy", "information_maximisation", "predicted_classes"]
 
 
@@ -32,7 +36,7 @@ def made_up(
         for confidence in [{"source_only_confidence": "0.5", "adapted_confidence": "0.75"}]
     ]
     confusion = [
-        {"seed": r["seed"], "actual": r["label"], **{m: r[m] for m in report.MODELS}}
+        {"seed": r["seed"], "actual": r["label"], **{m: r[m] for m in MODELS}}
         for r in predictions
         if labelled and r["split"] == "test"
     ]
@@ -61,10 +65,45 @@ def made_up(
                 "x": f"{k}",
                 "y": "1",
             }
-            for m in report.MODELS
+            for m in MODELS
             for k, key in enumerate(keys)
         ],
+        **beside_the_source(keys, {key: cells["label"] for key, cells in said.items()}),
     )
+
+
+def beside_the_source(keys: list[str], labels: dict[str, str]) -> dict[str, Any]:
+    """Retrieval, both domains' points, relations and pictures of target videos `keys`."""
+    near = {f"near/{key}": label for key, label in labels.items()}
+    generator = np.random.default_rng(0)
+    related = generator.random((2, len(keys), 2, 5, 5), np.float32)
+    related /= related.sum(axis=-1, keepdims=True)
+    return {
+        "shares": {"source_only": 0.4125, "adapted": 0.64 if any(labels.values()) else None},
+        "retrieval": [
+            {"model": m, "key": key, "rank": str(rank), "label": labels[key], "nearest": theirs,
+             "nearest_label": near[theirs] or "run", "similarity": "0.75"}
+            for m in MODELS
+            for k, key in enumerate(keys)
+            for rank, theirs in enumerate(list(near)[k : k + 2], 1)
+        ],
+        "domains": [
+            {"model": m, "domain": domain, "key": key, "label": label or "run", "x": f"{k}",
+             "y": "1"}
+            for m in MODELS
+            for domain, side in (("studio", near), ("street", labels))
+            for k, (key, label) in enumerate(side.items())
+        ],
+        "relations": dict(zip(MODELS, related, strict=True)),
+        "pictures": {"source": dict.fromkeys(near, PICTURE),
+                     "target": dict.fromkeys(keys, PICTURE)},
+    }  # fmt: skip
+
+
+def without_the_source(results: Results) -> Results:
+    """The same where the source is a model that was received, and nobody has frames."""
+    nothing: Any = {"source": {}, "target": {}}
+    return replace(results, shares={}, retrieval=[], domains=[], pictures=nothing)
 
 
 def card(classes: list[str], seeds: int) -> dict[str, Any]:
@@ -114,6 +153,13 @@ def write(results: Results, folder: Path) -> None:
     (models / "adapted/card.json").write_text(json.dumps(results.card))
     made.mkdir()
     (made / "metrics.json").write_text(json.dumps(results.metrics))
-    for name in ("predictions", "confusion", "embedding"):
+    (made / "retrieval.json").write_text(json.dumps(results.shares))
+    for name in ("predictions", "confusion", "embedding", "retrieval", "domains"):
         rows = getattr(results, name)
         tables.write(made / f"{name}.csv", rows, list(rows[0]) if rows else ["seed", "actual"])
+    relations.save(made / "relations.safetensors", results.relations)
+    for domain, pictures in (("studio", "source"), ("street", "target")):
+        content = results.pictures[pictures]  # type: ignore[index]
+        sizes, marks = dict.fromkeys(content, 1), dict.fromkeys(content, "f")
+        shards.publish(folder / "data/pictures" / domain, content, fingerprints=marks,
+                       sizes=sizes, provenance={}, suffix=shards.JPEG)  # fmt: skip

@@ -22,8 +22,10 @@ from pipeline import (
 )
 from pipeline.labelling import of_split
 from pipeline.methods import METHODS, Weights
+from pipeline.one_at_a_time import alone
 
 
+@alone(paths.lock("adapt"), "adapt")
 def main() -> None:
     """Runs the stage."""
     p = params.load()

@@ -32,6 +32,7 @@ from pipeline.features import Features
 from pipeline.index import Video
 from pipeline.labelling import Labelled, of_classes, of_split
 from pipeline.network import Output, RelationNetwork
+from pipeline.one_at_a_time import alone
 
 Said = Mapping[str, Mapping[int, Output]]  # "source_only" and "adapted": what each seed says
 Positions = Mapping[str, int]  # of each video's key among the rows of the outputs
@@ -105,6 +106,7 @@ def related_clips(said: Said, rows: Sequence[int]) -> relations.Relations:
     return {name: output.relations[rows].mean(dim=2).numpy() for name, output in first.items()}
 
 
+@alone(paths.lock("evaluate"), "evaluate")
 def main() -> None:
     """Runs the stage."""
     p = params.load()

@@ -9,24 +9,21 @@ Reads   data/frames/<domain>, data/flow/<domain> or data/raw/<domain>,
 Writes  data/features/<domain>/*.h5
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Sequence
 
 import torch
 
 from pipeline import (
     backbones,
-    dvc_cache,
-    engine,
+    earlier_features,
     extraction,
+    feature_batches,
     flow,
     imported,
     index,
     params,
     paths,
     per_video,
-    ray_engine,
     stages,
     store,
 )
@@ -35,81 +32,7 @@ from pipeline.errors import UserError
 from pipeline.feature_extraction import Extract
 from pipeline.flow_extraction import FlowExtractor
 from pipeline.handover import bundle
-from pipeline.staging import Staging
 from pipeline.video_clips import ClipSource, Published, Streamed
-
-GPU_BATCH = 64  # clips
-
-
-def in_batches(work: Extract, section: params.Engine) -> per_video.Fill:
-    """Clips are read by processes, and their features computed in batches across videos."""
-
-    def fill(
-        staging: Staging, todo: Sequence[per_video.Job]
-    ) -> Sequence[engine.Failure[per_video.Job]]:
-        failures = list[engine.Failure[per_video.Job]]()
-        label = f"{staging.stage} {staging.domain}"
-        workers, timeout = section.workers, section.video_timeout
-        read = engine.results(
-            work.source.read, todo, failures, label=label, workers=workers, timeout=timeout
-        )
-        for job, content in extraction.extract_many(work.extractor(), read, GPU_BATCH):
-            staging.write(job.fingerprint, content)
-        return failures
-
-    return fill
-
-
-def stream(work: Extract) -> ray_engine.Stream[per_video.Job, bytes]:
-    """As `in_batches`, of a cluster: clips are read by its cores, beside each of its GPUs."""
-
-    def extract_all(
-        todo: Sequence[per_video.Job], ahead: int
-    ) -> Iterator[tuple[per_video.Job, bytes | engine.Reason]]:
-        failures = list[engine.Failure[per_video.Job]]()
-        found = ray_engine.outcomes(work.source.read, todo, ahead)
-        read = ray_engine.told_apart(found, failures)
-        yield from extraction.extract_many(work.extractor(), read, GPU_BATCH)
-        yield from ((failure.item, engine.Reason(failure.reason)) for failure in failures)
-
-    return extract_all
-
-
-def filled(work: Extract, section: params.Engine) -> per_video.Fill:
-    """How the staging store is filled: on GPUs if there are any, here or on a cluster."""
-    if section.kind == "ray":
-        on_gpus = stream(replace(work, device="cuda"))
-        on_cpus = replace(work, device="cpu")
-        return per_video.by_cluster(on_cpus, section, on_gpus)
-    fill = in_batches if work.device == "cuda" else per_video.by_engine
-    return fill(work, section)
-
-
-def take_over(domain: str, jobs: Sequence[per_video.Job]) -> None:
-    """Fills the staging store with rows of the domain's last features, made here or pulled.
-
-    DVC has deleted them from the workspace by now, and holds them in its cache. After
-    `pipeline.staging --clear` nothing is taken over.
-    """
-    staging, count = Staging("features", domain), 0
-    if staging.cleared:
-        return
-    missing = {job.fingerprint for job in jobs if not staging.holds(job.fingerprint)}
-    for row in cached_rows(paths.features(domain)) if missing else ():
-        if row.fingerprint in missing:
-            staging.write(row.fingerprint, extraction.entry_of(row))
-            count += 1
-    if count:
-        print(f"features {domain}: {count} videos taken over from DVC's cache")
-
-
-def cached_rows(folder: Path) -> Iterator[store.VideoFeatures]:
-    """The rows of a feature store as DVC's cache holds it; a damaged file ends in a note."""
-    for path in dvc_cache.files(folder):
-        try:
-            yield from store.rows(path)
-        except UserError as fault:
-            print(f"note: {fault}")
 
 
 def require_fit(domain: str, backbone: str, videos: Sequence[index.Video]) -> None:
@@ -143,8 +66,8 @@ def extract(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     print(f"features {domain}: {name} on {device}")
     work = Extract(source_of(domain, p), name, paths.backbone(name), p.features, device)
-    jobs, fill = work.jobs(videos), filled(work, p.engine)
-    take_over(domain, jobs)
+    jobs, fill = work.jobs(videos), feature_batches.filled(work, p.engine)
+    earlier_features.take_over(domain, jobs)
     if part:
         per_video.do_part("features", domain, jobs, fill, part)
         return

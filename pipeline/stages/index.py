@@ -59,9 +59,10 @@ def main() -> None:
     refuse_linked_folders(root)
     listed = list_domain(root, domain)
     labels = {video.key: video.label for video in listed if video.label is not None}
-    index.write_videos(paths.videos(name), hashed(name, root, listed))
-    index.write_labels(paths.labels(name), labels)
-    index.write_classes(paths.classes(name), labels.values())
+    with Staging("index", name).lock():
+        index.write_videos(paths.videos(name), hashed(name, root, listed))
+        index.write_labels(paths.labels(name), labels)
+        index.write_classes(paths.classes(name), labels.values())
     if domain.dataset == "received":
         print(f"index {name}: a received model of {len(listed)} seeds, no videos")
         return

@@ -21,6 +21,7 @@ from pipeline.joint.shape import JointNetwork
 from pipeline.joint.training import fit, predict
 from pipeline.joint.windows import of_windows
 from pipeline.labelling import Labelled, of_classes, of_split, task_classes
+from pipeline.one_at_a_time import alone
 
 
 def labelled(domain: str, split: str, classes: tuple[str, ...]) -> Labelled:
@@ -48,6 +49,7 @@ def accuracy(model: JointNetwork, features: Features, videos: Labelled) -> float
     return metrics.accuracy(predict(model, features).logits.argmax(dim=1), videos.numbers)
 
 
+@alone(paths.lock("joint"), "joint")
 def main() -> None:
     """Runs the stage."""
     p = params.load()

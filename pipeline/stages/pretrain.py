@@ -33,8 +33,10 @@ from pipeline.labelling import (
     require_every_class,
     task_classes,
 )
+from pipeline.one_at_a_time import alone
 
 
+@alone(paths.lock("pretrain"), "pretrain")
 def main() -> None:
     """Runs the stage."""
     p = params.load()

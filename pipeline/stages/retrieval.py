@@ -32,6 +32,7 @@ from pipeline.both_domains import Side
 from pipeline.features import Features
 from pipeline.labelling import of_split
 from pipeline.network import RelationNetwork
+from pipeline.one_at_a_time import alone
 from pipeline.retrieval import Nearest, nearest
 
 FOUND = ["model", "key", "rank", "label", "nearest", "nearest_label", "similarity"]
@@ -86,6 +87,7 @@ def write(
     atomic.write_file(paths.RESULTS / "retrieval.json", json.dumps(shares, indent=2) + "\n")
 
 
+@alone(paths.lock("retrieval"), "retrieval")
 def main() -> None:
     """Runs the stage."""
     p = params.load()

@@ -11,7 +11,7 @@ from pipeline.engine import Failure, Reason
 def doubled(todo: Sequence[str], ahead: int) -> Iterator[tuple[str, str | Reason]]:
     """Capitals, which tasks of its own make, twice; dies of the item that says so."""
     failures = list[Failure[str]]()
-    found = ray_engine.outcomes(str.upper, todo, ahead)
+    found = ray_engine.outcomes(str.upper, todo, ahead, timeout=None)
     for item, result in ray_engine.told_apart(found, failures):
         if item == "killed":
             os.kill(os.getpid(), signal.SIGKILL)

@@ -11,12 +11,12 @@ import pytest
 from drawn_clips import Drawn
 from numpy.typing import NDArray
 
-from pipeline import extraction, params, stages
+from pipeline import extraction, feature_batches, params, stages
 from pipeline.extraction import Extractor, Pending
+from pipeline.feature_batches import in_batches
+from pipeline.feature_extraction import Extract
 from pipeline.index import Video
 from pipeline.per_video import staged
-from pipeline.stages import features
-from pipeline.stages.features import Extract, in_batches
 from pipeline.staging import Staging
 
 WEIGHTS = Path(extraction.__file__).parent.parent / "models/i3d_nano"
@@ -33,7 +33,7 @@ SAID = [
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Extract:
     """Three clips of a video make a batch, so that some are finished when the GPU fails."""
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.setattr(features, "GPU_BATCH", 3)
+    monkeypatch.setattr(feature_batches, "GPU_BATCH", 3)
     main = sys.modules["__main__"]
     monkeypatch.setattr(main, "__spec__", None)
     monkeypatch.delattr(main, "__file__", raising=False)

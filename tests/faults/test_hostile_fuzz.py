@@ -5,7 +5,10 @@ from fuzzing import fuzz
 from hostile_readers import READERS
 
 MUTANTS = 1000
-SLOW = {"weights": 150, "checkpoint": 300, "model": 300, "card": 300}  # megabytes, networks
+SLOW = {  # megabytes, networks, pictures
+    **{"weights": 150, "checkpoint": 300, "model": 300, "card": 300},
+    **{"predict": 300, "inspect": 500, "report": 500},
+}
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -5,13 +5,14 @@ import json
 import shutil
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 import small_project
+from harmless_page import Page, require_harmless
+from made_up_results import PICTURE
 
-from pipeline import index, paths, store
+from pipeline import index, paths, shards, store
 
 ROOT = Path(__file__).parent.parent.parent
 RUN = "document.title='run'"
@@ -39,24 +40,6 @@ NAMES = [
 ]
 
 
-class Page(HTMLParser):
-    """Elements, attributes and text of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.attributes: set[str] = set()
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
 def _renamed(folder: Path, domain: str) -> None:
     """Gives the videos of a domain the names above."""
     videos = index.read_videos(folder / paths.videos(domain))
@@ -76,6 +59,12 @@ def _renamed(folder: Path, domain: str) -> None:
         for key, rgb, flow in zip(stored.keys, stored.rgb, stored.flow, strict=True)
     }
     store.write(folder / paths.features(domain), rows, stored.provenance)
+    pictures = dict.fromkeys(names.values(), PICTURE)
+    sizes, marks = dict.fromkeys(pictures, len(PICTURE)), dict.fromkeys(pictures, "")
+    shards.publish(
+        folder / paths.pictures(domain), pictures, fingerprints=marks, sizes=sizes, provenance={},
+        suffix=shards.JPEG,
+    )  # fmt: skip
 
 
 def _stage(folder: Path, name: str) -> None:
@@ -92,17 +81,16 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         small_project.write(folder)
     for domain in (small_project.SOURCE, small_project.TARGET):
         _renamed(folder, domain)
-    for stage in ("pretrain", "adapt", "evaluate", "report"):
+    for stage in ("pretrain", "adapt", "evaluate", "retrieval", "report"):
         _stage(folder, stage)
     return folder
 
 
 def test_no_element_and_no_attribute_comes_out_of_a_name(project: Path) -> None:
     text = (project / "results/report.html").read_text()
+    require_harmless(text)
     page = Page(text)
-    assert not page.tags & {"script", "img", "iframe", "object", "embed", "a:href", "b", "form"}
-    assert not [name for name in page.attributes if name.startswith("on")]
-    assert not {"src", "srcset", "action", "formaction"} & page.attributes
+    assert not page.tags & {"img", "b"}
     assert NAMES[0] in page.text
     for figure in (project / "results/figures").glob("*.svg"):
         assert "<script" not in figure.read_text()

@@ -18,9 +18,10 @@ from faults.ray_work import doubled
 from pipeline import params, ray_engine
 from pipeline.engine import Failure
 from pipeline.errors import UserError
+from pipeline.feature_batches import stream
+from pipeline.feature_extraction import Extract
 from pipeline.index import Video
 from pipeline.per_video import Job
-from pipeline.stages.features import Extract, stream
 
 pytest.importorskip("ray", reason="needs `pip install '.[ray]'`")
 from ray.cluster_utils import Cluster
@@ -93,13 +94,38 @@ def test_a_gpus_process_that_dies_costs_nobody_else_a_result() -> None:
 
 @pytest.mark.usefixtures("cluster")
 def test_features_in_batches_beside_a_gpu_are_those_of_one_by_one() -> None:
-    features = params.Features(backbone="i3d_nano", precision="float32")
-    work = Extract(Drawn(), "i3d_nano", ROOT / "models/i3d_nano", features, "cpu")
-    todo = work.jobs([Video(key, key, None, None, "train", sha256="") for key in ("1", "bad", "3")])
+    work, todo = extraction("1", "bad", "3")
     failures = list[Failure[Job]]()
-    got = dict(ray_engine.streamed(stream(work), todo, failures, label="test"))
+    got = dict(ray_engine.streamed(stream(work, None), todo, failures, label="test"))
     assert got == {todo[0]: work(todo[0]), todo[2]: work(todo[2])}
     assert [(f.item.video.key, f.reason) for f in failures] == [("bad", "bad is cut off")]
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_video_without_end_is_given_up_beside_a_gpu_too() -> None:
+    work, todo = extraction("1", "endless", "3")
+    failures = list[Failure[Job]]()
+    got = dict(ray_engine.streamed(stream(work, 2.0), todo, failures, label="test"))
+    assert got == {todo[0]: work(todo[0]), todo[2]: work(todo[2])}
+    [endless] = failures
+    assert endless.item.video.key == "endless"
+    assert endless.reason.startswith("not done after 2 s (engine.video_timeout)")
+
+
+@pytest.mark.usefixtures("cluster")
+def test_work_without_end_is_given_up(tmp_path: Path) -> None:
+    todo = chores_in(tmp_path, "good", "endless", "good")
+    failures = list[Failure[Chore]]()
+    done = ray_engine.results(work, todo, failures, label="test", timeout=2.0)
+    assert {chore for chore, _ in done} == {todo[0], todo[2]}
+    [endless] = failures
+    assert endless.reason.startswith("not done after 2 s (engine.video_timeout)")
+
+
+def extraction(*keys: str) -> tuple[Extract, list[Job]]:
+    features = params.Features(backbone="i3d_nano", precision="float32")
+    work = Extract(Drawn(), "i3d_nano", ROOT / "models/i3d_nano", features, "cpu")
+    return work, work.jobs([Video(key, key, None, None, "train", sha256="") for key in keys])
 
 
 @pytest.mark.usefixtures("cluster")

@@ -1,4 +1,4 @@
-"""Stage `features`: what a video's features are made from, one by one and in batches."""
+"""Features: what a video's features are made from, one by one and in batches."""
 
 from pathlib import Path
 
@@ -7,8 +7,9 @@ import pytest
 from drawn_clips import Drawn
 
 from pipeline import extraction, params, per_video
+from pipeline.feature_batches import in_batches
+from pipeline.feature_extraction import Extract
 from pipeline.index import Video
-from pipeline.stages.features import Extract, in_batches
 from pipeline.staging import Staging
 
 WEIGHTS = Path(extraction.__file__).parent.parent / "models/i3d_nano"
