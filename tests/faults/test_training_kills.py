@@ -93,8 +93,10 @@ def test_a_stage_that_outlives_dvc_has_not_the_last_word(
         kill(dvc_itself)
     workspace.set_params(**OTHERS)
     with started(workspace, "dvc", "repro", STAGES[stage]) as dvc:
-        until(lambda: f"{stage}: waiting for another run of it" in log.read_text())
-        os.kill(orphan, signal.SIGCONT)
+        try:
+            until(lambda: f"{stage}: waiting for another run of it" in log.read_text())
+        finally:
+            os.kill(orphan, signal.SIGCONT)
     assert dvc.returncode == 0
     there = project.made()
     assert there
