@@ -20,7 +20,7 @@ OUTS = {  # the first output of each
     "joint": "models/joint",
 }
 SEED = 21
-PATIENCE = 120  # seconds, on a busy machine
+PATIENCE = 600  # seconds, on a busy machine, with the stages before
 FIRST = {"pretrain": {"lr": 0.01}, "adapt": {"lr": 0.001}, "joint": {"lr": 0.001},
          "evaluate": {"embedding": 10}}  # fmt: skip
 OTHERS = {"pretrain": {"lr": 0.02}, "adapt": {"lr": 0.002}, "joint": {"lr": 0.002},
