@@ -5,8 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import adapted_model
 import films
-import nano_model
 from harmless_page import require_harmless
 from hostile_words import Reader
 
@@ -136,6 +136,8 @@ VIDEOS: Mapping[str, Reader] = {
     for kind, (words, codings) in _FILMS.items()
 }
 SEEN: Mapping[str, Reader] = {
-    "predict": Reader("film", _films(_ANY), _predict, (*_ALL, *LEADS), nano_model.write),
+    "predict": Reader(
+        "film", _films(_ANY), _predict, (*_ALL, *LEADS), lambda folder: adapted_model.write()
+    ),
     "inspect": Reader("films/walk/a.mp4", _films(_ANY), _inspect, (*_ALL, *LEADS), _folder),
 }

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nano_model
+import adapted_model
 import pytest
 import torch
+from adapted_model import CLASSES
 from films import write, write_sound
-from nano_model import CLASSES
 
 from pipeline import checkpoints, extraction, paths, predict, stages, tables
 from pipeline.checkpoints import Card
@@ -20,7 +20,6 @@ from pipeline.index import Video
 from pipeline.per_video import Job
 from pipeline.predictor import Prediction, Predictor
 
-ROOT = Path(__file__).parent.parent
 KINDS: dict[str, dict[str, Any]] = {
     "h264.mp4": {"b_frames": 2},
     "hevc.mp4": {"codec": "libx265", "codec_options": {"x265-params": "log-level=none"}},
@@ -35,7 +34,7 @@ KINDS: dict[str, dict[str, Any]] = {
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with an adapted model of two seeds, and the backbone it was trained on."""
     monkeypatch.chdir(tmp_path)
-    nano_model.write(tmp_path)
+    adapted_model.write()
     return tmp_path
 
 

@@ -5,8 +5,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import adapted_model
 import films
-import nano_model
 import pytest
 from faults.kills import killed_when
 from faults.project import hashes
@@ -28,7 +28,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 def labelling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """A folder with a model and some videos."""
     monkeypatch.chdir(tmp_path)
-    nano_model.write(tmp_path)
+    adapted_model.write()
     (tmp_path / "pipeline").symlink_to(ROOT / "pipeline")
     (tmp_path / "films").mkdir()
     for number in range(4):
