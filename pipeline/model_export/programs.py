@@ -61,9 +61,10 @@ def write(folder: Path, card: Card, networks: Mapping[int, RelationNetwork]) -> 
     """
     temperature = card.training["export"].get("temperature", 1.0)
     ensemble = Ensemble((networks[seed] for seed in sorted(networks)), temperature)
-    clips = torch.zeros(2, 3, card.dim)
-    varying = {0: ANY, 1: ANY}
-    (folder / CLASSIFIER).write_bytes(_program(ensemble, (clips, clips), (varying, varying)))
+    # two tensors: one that is given twice, PyTorch takes for one input
+    clips = (torch.zeros(2, 3, card.dim), torch.zeros(2, 3, card.dim))
+    varying = ({0: ANY, 1: ANY}, {0: ANY, 1: ANY})
+    (folder / CLASSIFIER).write_bytes(_program(ensemble, clips, varying))
     name = card.features["features"]["backbone"]
     if name in backbones.DIM:
         streams = TwoStreams(
