@@ -55,17 +55,18 @@ def draw(name: str, rows: Sequence[Shown]) -> str:
 
 
 @styled
-def sensitivity(name: str, sweep: Sweep) -> str:
+def sensitivity(name: str, sweep: Sweep, beside: Sequence[Sweep] = ()) -> str:
     """Accuracy over the values of a weight, mean and sd over the seeds; without labels, entropies.
 
     The values stand at equal distances, as in the papers. The line goes through the mean of
-    experiments of one value.
+    experiments of one value. Accuracies have one axis with those of the sweeps that stand beside.
     """
     figure, axes = panel(3.4, 2.2, left=0.55, bottom=0.45, top=0.35, right=0.1)
     values = sorted(set(sweep.values))
     at = [values.index(value) for value in sweep.values]
     if sweep.labelled:
         said = _accuracies(axes, at, sweep)
+        axes.set_ylim(_span([sweep, *(other for other in beside if other.labelled)]))
     else:
         said = "; ".join(_entropy(axes, at, sweep, column) for column in ENTROPIES)
     axes.set_xticks(range(len(values)), [f"{value:g}" for value in values])
@@ -78,17 +79,27 @@ def sensitivity(name: str, sweep: Sweep) -> str:
 
 def _accuracies(axes: Axes, at: Sequence[int], sweep: Sweep) -> str:
     """Draws them with the source model's; returns them in words."""
-    after, before, sd = (_scores(sweep, name) for name in ("adapted", "source_only", "sd"))
+    (after, sd), before = _bars(sweep), _scores(sweep, "source_only")
     line = _means(at, after)
     axes.plot(list(line), list(line.values()), color=AFTER, linewidth=1.6)
     axes.errorbar(at, after, yerr=sd, fmt="o", color=AFTER, markersize=5, capsize=3)
     axes.axhline(fmean(before), color=BEFORE, linewidth=1.2, linestyle="--")
-    low, high = axes.get_ylim()
-    margin = max(0.0, NARROWEST - (high - low)) / 2
-    axes.set_ylim(low - margin, high + margin)
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0%}"))
     return f"accuracy {', '.join(f'{mean:.1%}' for mean in line.values())}"
+
+
+def _span(sweeps: Sequence[Sweep]) -> tuple[float, float]:
+    """An axis for the accuracies of these, with their bars and their source models."""
+    bars = [(s, d) for one in sweeps for s, d in zip(*_bars(one), strict=True)]
+    before = [share for one in sweeps for share in _scores(one, "source_only")]
+    low, high = min(*(s - d for s, d in bars), *before), max(*(s + d for s, d in bars), *before)
+    margin = max(NARROWEST - (high - low), 0.1 * (high - low)) / 2
+    return low - margin, high + margin
+
+
+def _bars(sweep: Sweep) -> tuple[list[float], list[float]]:
+    return _scores(sweep, "adapted"), _scores(sweep, "sd")
 
 
 def _entropy(axes: Axes, at: Sequence[int], sweep: Sweep, column: str) -> str:
@@ -96,7 +107,7 @@ def _entropy(axes: Axes, at: Sequence[int], sweep: Sweep, column: str) -> str:
     line, title = _means(at, _scores(sweep, column)), column.replace("_", " ")
     axes.plot(list(line), list(line.values()), ENTROPIES[column], color=INK, linewidth=0.9)
     axes.plot(at, _scores(sweep, column), "o", color=INK, markersize=3)
-    axes.text(0, line[0], title, va="bottom", fontsize=7.5)
+    axes.annotate(title, (0, line[0]), (0, 4), textcoords="offset points", fontsize=7.5)
     axes.margins(y=0.15)
     return f"{title} {', '.join(f'{mean:.3g}' for mean in line.values())}"
 

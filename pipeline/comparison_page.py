@@ -17,7 +17,9 @@ def page(found: Sequence[Experiment], rows: Sequence[Row]) -> str:
     """The page; rows are those of `compare.table`, one an experiment."""
     swept = sensitivity.sweeps(found)
     panels = {
-        (pair, weight): Markup(comparison.sensitivity(f"sweep-{number}-{weight}", sweep))
+        (pair, weight): Markup(
+            comparison.sensitivity(f"sweep-{number}-{weight}", sweep, list(own.values()))
+        )
         for number, (pair, own) in enumerate(swept.items())
         for weight, sweep in own.items()
     }

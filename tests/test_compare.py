@@ -122,5 +122,6 @@ def test_a_page_without_labels_or_weights_says_so() -> None:
     read = Page(page_of(rows))
     assert read.tags.count("svg") == 1
     assert "Source-only" not in read.text
+    assert "no accuracy is known" in read.text
     alone = Page(page_of([row("a", 0.7)]))
     assert "dvc exp run --queue -S adapt.lambda1=0.3,1,3" in alone.text

@@ -66,6 +66,16 @@ def test_two_experiments_of_one_value_are_both_drawn_and_the_line_is_their_mean(
     assert said == "lambda1 from 1 to 3: accuracy 70.0%, 75.0%, 70.0%"
 
 
+def test_panels_beside_one_another_have_one_axis() -> None:
+    found = [*swept("lambda1", 1, 2, 3), *swept("lambda2", 2, 3), experiment("low", 0.1, lambda2=4)]
+    own = sensitivity.sweeps(found)[PAIR]
+    alone = comparison.sensitivity("s", own["lambda1"])
+    assert alone != comparison.sensitivity("s", own["lambda1"], list(own.values()))
+    for beside in ([], list(own.values())):
+        low = comparison.sensitivity("s", own["lambda1"], beside).count(">20%<")
+        assert low == (1 if beside else 0)
+
+
 def test_without_all_labels_the_entropies_are_drawn() -> None:
     found = [*swept("lambda1", 1, 2), experiment("unlabelled", None, lambda1=3)]
     sweep = sensitivity.sweeps(found)[PAIR]["lambda1"]
