@@ -164,6 +164,6 @@ def known_temperature(model: Path, card: Card) -> float | None:
             metrics = json.loads((paths.RESULTS / "metrics.json").read_text(encoding="utf-8"))
             told = metrics["adapted"]
         temperature = float(told["temperature"])
-    except (OSError, KeyError, TypeError, ValueError):
+    except (OSError, KeyError, OverflowError, TypeError, ValueError):
         return None
     return temperature if 0 < temperature < math.inf else None

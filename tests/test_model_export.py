@@ -22,7 +22,7 @@ from pipeline.handover import bundle
 from pipeline.model_export import __main__ as command
 from pipeline.model_export import measured
 from pipeline.model_export.folder import export
-from pipeline.predictor import Predictor
+from pipeline.predictor import Predictor, known_temperature
 
 OUT = Path("out")
 ADAPTED: dict[str, Any] = {
@@ -183,6 +183,24 @@ def test_a_model_of_imported_features_says_what_it_takes(project: Path) -> None:
     export(paths.SOURCE_MODEL, OUT)
     assert "Its features were imported" in (OUT / "README.md").read_text()
     assert not (OUT / "backbone").exists()
+
+
+def test_a_card_that_does_not_say_enough_is_told(project: Path) -> None:
+    card, models = checkpoints.load(paths.ADAPTED_MODEL)
+    bare = Card(card.classes, card.dim, card.layers, card.dropout, card.features)
+    checkpoints.save(Path("models/bare"), models, bare, [{"seed": 0, "epoch": 1}])
+    with pytest.raises(UserError, match=r"training\.pretrain"):
+        export(Path("models/bare"), OUT)
+    with pytest.raises(UserError, match="models/none: no model there"):
+        export(Path("models/none"), OUT)
+    assert not OUT.exists()
+
+
+@pytest.mark.parametrize("temperature", [0, -1.0, "hot", 10**400, None, [1], "nan"])
+def test_a_temperature_that_is_none_counts_as_not_known(project: Path, temperature: Any) -> None:
+    card, _ = checkpoints.load(paths.ADAPTED_MODEL)
+    assert known_temperature(OUT, card.trained("export", temperature=temperature)) is None
+    assert known_temperature(OUT, card.trained("export", temperature=2)) == 2.0
 
 
 def test_the_command(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

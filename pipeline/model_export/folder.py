@@ -11,6 +11,7 @@ from pipeline import atomic, checkpoints, paths, tables
 from pipeline.checkpoints import Card
 from pipeline.errors import UserError
 from pipeline.fingerprint import file_hash
+from pipeline.handover import card as cards
 from pipeline.handover import exported, fit
 from pipeline.handover.bundle import SUMS
 from pipeline.model_export import readme
@@ -31,13 +32,14 @@ def export(
         programs: also write what PyTorch runs without this project.
 
     Raises:
-        UserError: no model there or none of that seed, `folder` is something else, the card holds a
-            path, or the backbone's weights are missing or others than the model's.
+        UserError: no model there or none of that seed, `folder` is something else, the card lacks
+            something or holds a path, the backbone's weights are missing or not the model's.
     """
     _require_free(folder)
     card, models = checkpoints.load(model)
     if seed is not None and seed not in models:
         raise UserError(f"{model}: no model of seed {seed}; there are {sorted(models)}")
+    cards.read(model / "card.json")  # all that is told of it in the README is there and plain
     exported.require_no_path(model, card)
     if wrong := fit.weights(card, _weights(card)):
         raise UserError(wrong)
