@@ -10,7 +10,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline import atomic, comparison, comparison_page, experiments, stages, tables
+import pipeline.stages
+from pipeline import atomic, comparison, comparison_page, experiments, tables
 from pipeline.comparison import Shown
 from pipeline.errors import UserError
 from pipeline.experiments import Experiment
@@ -74,4 +75,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stages.run(main, "interrupted: it has changed nothing")
+    pipeline.stages.run(main, "interrupted: it has changed nothing")

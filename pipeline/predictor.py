@@ -160,7 +160,7 @@ def known_temperature(model: Path, card: Card) -> float | None:
     """
     try:
         told: Any = card.training.get("export")
-        if model == paths.ADAPTED_MODEL:
+        if model.resolve() == paths.ADAPTED_MODEL.resolve():
             metrics = json.loads((paths.RESULTS / "metrics.json").read_text(encoding="utf-8"))
             told = metrics["adapted"]
         temperature = float(told["temperature"])

@@ -5,19 +5,24 @@ import re
 from pathlib import Path
 from typing import Any
 
-import adapted_model
 import pytest
 import torch
-from adapted_model import CLASSES
 from films import write, write_sound
 
-from pipeline import checkpoints, extraction, paths, predict, stages, tables
+from pipeline import checkpoints, extraction, flow, paths, predict, stages, tables
 from pipeline.checkpoints import Card
 from pipeline.errors import UserError
 from pipeline.index import Video
 from pipeline.per_video import Job
-from pipeline.predictor import Prediction, Predictor
+from pipeline.predictor import Prediction, Predictor, extractor_of
 
+ROOT = Path(__file__).parent.parent
+CLASSES = ("jump", "<b>run</b>", "walk")
+FRAMES = {
+    "version": 2,
+    "clips": {"segments": 2, "windows": 1, "frames": 8, "sampling": "spread"},
+    "decode": {"size": 32, "resize": "squash"},
+}
 KINDS: dict[str, dict[str, Any]] = {
     "h264.mp4": {"b_frames": 2},
     "hevc.mp4": {"codec": "libx265", "codec_options": {"x265-params": "log-level=none"}},
@@ -32,8 +37,25 @@ KINDS: dict[str, dict[str, Any]] = {
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with an adapted model of two seeds, and the backbone it was trained on."""
     monkeypatch.chdir(tmp_path)
-    adapted_model.write()
+    paths.MODELS.mkdir()
+    paths.backbone("i3d_nano").symlink_to(ROOT / "models/i3d_nano")
+    card = Card(CLASSES, dim=256, layers=1, dropout=0.0, features={})
+    made = extractor_of(with_features(card, {})).provenance()
+    card = (
+        with_features(card, made)
+        .trained("pretrain", source="lab")
+        .trained("adapt", target="yard", method="shot")
+    )
+    models = {seed: card.new_network(seed) for seed in (0, 1)}
+    checkpoints.save(paths.ADAPTED_MODEL, models, card, [{"epoch": 1}])
     return tmp_path
+
+
+def with_features(card: Card, made: dict[str, Any]) -> Card:
+    computed = {"version": 1, "algorithm": flow.provenance(), "bound": 20.0}
+    features = {"backbone": "i3d_nano", "precision": "float32"}
+    parts = {"features": features, "frames": FRAMES, "flow": computed} | made
+    return Card(card.classes, card.dim, card.layers, card.dropout, parts)
 
 
 def run(*arguments: str) -> None:

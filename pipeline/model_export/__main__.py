@@ -11,7 +11,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipeline import paths, stages
+import pipeline.stages
+from pipeline import paths
 from pipeline.model_export import folder
 
 
@@ -40,4 +41,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stages.run(main, "interrupted: no folder was written, and what was there is as it was")
+    pipeline.stages.run(main, "interrupted: no folder was written, and what was there is as it was")

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import adapted_model
+import nano_model
 import numpy as np
 import pytest
+import torch
 from films import write
 
-from pipeline import paths
+from pipeline import checkpoints, paths
+from pipeline.checkpoints import Card
 from pipeline.index import Video
 from pipeline.model_export.folder import export
 from pipeline.per_video import Job
@@ -41,7 +43,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("programs")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        adapted_model.write()
+        nano_model.write(folder)
+        card, models = checkpoints.load(paths.ADAPTED_MODEL)
+        card = card.trained("pretrain", source="lab", test_accuracy={})
+        checkpoints.save(paths.ADAPTED_MODEL, models, card, [{"epoch": 1}])
     for seed, name in TWICE:
         environment = {**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-m", "pipeline.model_export", name, "--program"]
@@ -70,7 +75,7 @@ def test_pytorch_alone_follows_the_readme_to_the_same_probabilities(project: Pat
     found = np.load(project / "said.npz")
     assert found["logits"].shape == (2, 1, 3)
     expected = dict(zip(said.classes, said.probabilities, strict=True))
-    in_order = [expected[name] for name in adapted_model.CLASSES]
+    in_order = [expected[name] for name in nano_model.CLASSES]
     assert found["probabilities"][0].tolist() == pytest.approx(in_order, abs=1e-5)
 
 
@@ -80,6 +85,23 @@ def test_the_same_model_gives_the_same_programs_and_no_path(project: Path) -> No
         assert content == (project / "two" / name).read_bytes()
         for place in (ROOT, project, Path(sys.prefix)):
             assert str(place).encode() not in content
+
+
+def test_a_model_of_imported_features_gets_a_classifier_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = {"features": {"backbone": "imported"}, "imported": {"extractor": "theirs"}}
+    card = Card(("a", "b"), 8, 1, 0.0, made).trained("pretrain", source="lab", test_accuracy={})
+    network = card.new_network(0)
+    checkpoints.save(paths.SOURCE_MODEL, {0: network}, card, [{"seed": 0, "epoch": 1}])
+    export(paths.SOURCE_MODEL, Path("out"), programs=True)
+    assert [path.name for path in Path("out").glob("*.pt2")] == ["classifier.pt2"]
+    assert "backbone.pt2" not in Path("out/README.md").read_text()
+    clips = torch.randn(2, 7, 4, 8)
+    logits, probabilities = torch.export.load("out/classifier.pt2").module()(*clips)
+    assert torch.allclose(logits[0], network(*clips).logits, atol=1e-6)
+    assert torch.allclose(probabilities, logits[0].double().softmax(dim=1))
 
 
 def test_without_programs_there_are_none(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
