@@ -9,6 +9,7 @@ video's features here are those of the pipeline, bit for bit.
 """
 
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from pipeline.network import RelationNetwork
 from pipeline.per_video import Job
 from pipeline.video_clips import Streamed
 
+BACKBONE = "backbone"  # folder of the weights in a model that stands alone
 UNSURE = 0.5  # below it, another class is as likely as the first
 
 
@@ -87,15 +89,16 @@ class Predictor:
 
     @classmethod
     def load(cls, model: Path | str = paths.ADAPTED_MODEL) -> "Predictor":
-        """Reads a model's folder, and the backbone's weights from models/<backbone>.
+        """Reads a model's folder, and the backbone's weights from there or from models/<backbone>.
 
         Raises UserError: no model there, features that nothing here can extract, weights that are
         missing or others than those that the model was trained on.
         """
         card, models = checkpoints.load(Path(model))
-        extract = extractor_of(card)
-        card.require_features(extract.provenance(), paths.backbone(extract.name))
-        return cls(card, models, extract, known_temperature(Path(model)))
+        inside = Path(model) / BACKBONE
+        extract = extractor_of(card, inside if inside.is_dir() else None)
+        card.require_features(extract.provenance(), extract.weights)
+        return cls(card, models, extract, known_temperature(Path(model), card))
 
     def __call__(self, path: Path | str) -> Prediction:
         """What the model says of one video. Raises VideoError if it cannot be used."""
@@ -124,8 +127,8 @@ class Predictor:
         return Prediction(path, classes, tuple(likely[order].tolist()), seconds)
 
 
-def extractor_of(card: Card) -> Extract:
-    """What makes features like those that a model was trained on.
+def extractor_of(card: Card, weights: Path | None = None) -> Extract:
+    """What makes features like those that a model was trained on, with the backbone of a folder.
 
     Raises UserError: the features were imported, or the card does not say how they were made.
     """
@@ -147,15 +150,20 @@ def extractor_of(card: Card) -> Extract:
     source = Streamed(VideoDecoder(Path(), clips, decode), FlowExtractor(computed, bound))
     name: backbones.Name = features.backbone  # type: ignore[assignment]
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Extract(source, name, paths.backbone(name), features, device)
+    return Extract(source, name, weights or paths.backbone(name), features, device)
 
 
-def known_temperature(model: Path) -> float | None:
-    """The temperature that stage `evaluate` found for the adapted model, if labels were there."""
-    if model != paths.ADAPTED_MODEL:
-        return None
+def known_temperature(model: Path, card: Card) -> float | None:
+    """The temperature that stage `evaluate` found for a model, if labels were there.
+
+    That of an exported model stands on its card, that of the adapted one in results/metrics.json.
+    """
     try:
-        metrics: Any = json.loads((paths.RESULTS / "metrics.json").read_text(encoding="utf-8"))
-        return float(metrics["adapted"]["temperature"])
-    except (OSError, KeyError, TypeError, ValueError):
+        told: Any = card.training.get("export")
+        if model.resolve() == paths.ADAPTED_MODEL.resolve():
+            metrics = json.loads((paths.RESULTS / "metrics.json").read_text(encoding="utf-8"))
+            told = metrics["adapted"]
+        temperature = float(told["temperature"])
+    except (OSError, KeyError, OverflowError, TypeError, ValueError):
         return None
+    return temperature if 0 < temperature < math.inf else None

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from filelock import FileLock
-from workspace import Workspace, new_workspace, stages_run, videos_to_do
+from workspace import ROOT, Workspace, new_workspace, stages_run, videos_to_do
 
 RESULTS = ("metrics.json", "predictions.csv", "confusion.csv", "embedding.csv", "report.html")
 PER_DOMAIN = ("index", "decode", "flow", "features", "pictures")
@@ -60,6 +60,17 @@ def test_one_command_leads_from_videos_to_metrics_and_report(finished: Workspace
     for model in ("source_only", "adapted"):
         assert 0 <= metrics[model]["accuracy"] <= 1
         assert set(metrics[model]["seeds"]) == {"0", "1"}
+
+
+def test_the_notebook_runs_from_top_to_bottom_and_keeps_no_output(finished: Workspace) -> None:
+    """Its code alone, without Jupyter, which would be more packages than all others together."""
+    cells = json.loads((ROOT / "docs/demo.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert not [cell for cell in cells if cell.get("outputs") or cell.get("execution_count")]
+    printed = finished.run("env", "MPLBACKEND=agg", "python", "-c", "\n\n".join(code))
+    assert "studio -> street, method mtran, seeds (0, 1)" in printed
+    assert "6 test videos, T = 2, d = 256" in printed
+    assert "it is: " in printed
 
 
 def test_a_second_repro_does_nothing(workspace: Workspace) -> None:

@@ -22,12 +22,7 @@ def export(model: Path, folder: Path) -> checkpoints.Card:
         raise UserError(f"{folder}: is there already; name a folder that is yet to be made")
     card, models = checkpoints.load(model)
     card = card.trained("handover", vidshift=VERSION)
-    for where, text in _texts({"classes": list(card.classes), "features": card.features}):
-        if _PATH.search(text):
-            raise UserError(
-                f"{model}/card.json: {where}: {text!r} looks like a path on this machine, which "
-                "is nobody else's business; rename it at its origin, then `dvc repro pretrain`"
-            )
+    require_no_path(model, card)
     log = tables.read(model / "training.csv")
     with atomic.new_folder(folder) as aside:
         checkpoints.save(aside, models, card, log)
@@ -35,6 +30,16 @@ def export(model: Path, folder: Path) -> checkpoints.Card:
         bundle.seal(aside)
         received.load(aside)  # nothing goes out that would not be taken in
     return card
+
+
+def require_no_path(model: Path, card: checkpoints.Card) -> None:
+    """Raises UserError if the card of a model holds what looks like a path."""
+    for where, text in _texts({"classes": list(card.classes), "features": card.features}):
+        if _PATH.search(text):
+            raise UserError(
+                f"{model}/card.json: {where}: {text!r} looks like a path on this machine, which "
+                "is nobody else's business; rename it at its origin, then `dvc repro pretrain`"
+            )
 
 
 def _texts(tree: Any, where: str = "") -> list[tuple[str, str]]:

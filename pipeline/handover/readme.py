@@ -16,17 +16,17 @@ def text(card: Card, seeds: Sequence[int]) -> str:
     pretrain = card.training["pretrain"]
     facts = {
         "classes, in the order of the outputs": ", ".join(card.classes),
-        "right on the source's own test videos": _accuracy(pretrain["test_accuracy"]),
+        "right on the source's own test videos": accuracy(pretrain["test_accuracy"]),
         "models": f"{len(seeds)}, of the seeds {', '.join(map(str, seeds))}",
         "network": f"{card.layers} layers, d = {card.dim}, dropout {card.dropout}",
-        **{f"features: {name}": value for name, value in _leaves(card.features)},
-        **{f"training: {name}": value for name, value in _leaves(pretrain) if name != "source"},
+        **{f"features: {name}": value for name, value in leaves(card.features)},
+        **{f"training: {name}": value for name, value in leaves(pretrain) if name != "source"},
         "vidshift": card.training["handover"]["vidshift"],
     }
-    rows = [f"| {_plain(name)} | {_plain(value)} |" for name, value in facts.items()]
+    rows = [f"| {plain(name)} | {plain(value)} |" for name, value in facts.items()]
     return "\n".join(
         [
-            f"# A video action classifier trained on {_plain(pretrain['source'])}",
+            f"# A video action classifier trained on {plain(pretrain['source'])}",
             "",
             "Made to be adapted to videos from elsewhere with vidshift, without the videos that it",
             "was trained on. No video, feature or label of these is in this folder; the weights",
@@ -45,25 +45,26 @@ def text(card: Card, seeds: Sequence[int]) -> str:
     )
 
 
-def _accuracy(of_seed: Mapping[Any, float]) -> str:
+def accuracy(of_seed: Mapping[Any, float]) -> str:
+    """An accuracy over the seeds in words."""
     if not of_seed:
         return "not measured, it has no test video"
     mean, deviation = metrics.mean_and_deviation(list(of_seed.values()))
     return f"{mean:.1%}" + (f" (sd {deviation:.1%} over the seeds)" if len(of_seed) > 1 else "")
 
 
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     """Nested mappings as pairs with dotted names; the accuracies are told apart from these."""
-    leaves: list[tuple[str, Any]] = []
+    found: list[tuple[str, Any]] = []
     for name, value in tree.items():
         if isinstance(value, Mapping):
-            leaves += _leaves(value, f"{prefix}{name}.") if name != "test_accuracy" else []
+            found += leaves(value, f"{prefix}{name}.") if name != "test_accuracy" else []
         else:
-            leaves.append((prefix + name, value))
-    return leaves
+            found.append((prefix + name, value))
+    return found
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
     """A value as text in a cell of a table, its signs without a meaning."""
     line = " ".join(str(value).split())
     return _SIGNS.sub(r"\\\1", html.escape(line, quote=False))
