@@ -152,7 +152,7 @@ def extractor_of(card: Card) -> Extract:
 
 def known_temperature(model: Path) -> float | None:
     """The temperature that stage `evaluate` found for the adapted model, if labels were there."""
-    if model != paths.ADAPTED_MODEL:
+    if model.resolve() != paths.ADAPTED_MODEL.resolve():
         return None
     try:
         metrics: Any = json.loads((paths.RESULTS / "metrics.json").read_text(encoding="utf-8"))

@@ -55,5 +55,16 @@ def test_the_table_and_the_picture_tell_the_same() -> None:
     assert "75.0%" in printed[1]
     assert "%" not in printed[2]
     shown = [Shown.of(line) for line in table if line["adapted"] is not None]
+    assert shown == [Shown("lab -> yard, mtran", 0.5, 0.75, 0.65, 0.85)]
     root = ElementTree.fromstring(comparison.draw("comparison", shown))
     assert root.get("aria-label") == "lab -> yard, mtran: 50.0% before, 75.0% after"
+
+
+def test_a_picture_has_room_for_what_was_changed() -> None:
+    changed: dict[str, Any] = {"adapt__lambda1": 3.0, "clips__segments": 7, "flow__bound": 15.0}
+    rows = [row("a", 0.7), row("b", 0.7, adapt__lambda1=2.0), row("c", 0.6, **changed)]
+    label = Shown.of(compare.table(compare.experiments(rows))[-1]).label
+    assert label.startswith("lab -> yard, mtran, l")
+    assert len(label) <= comparison.LONGEST
+    assert label.endswith("flow.bound 15.0")
+    assert "…" in label
