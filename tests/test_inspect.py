@@ -229,6 +229,7 @@ def test_the_command_tells_facts_warnings_and_estimates(
         for number in range(count):
             write(folder / f"{number}.mp4", 20)
     (tmp_path / "yard/run/bad.avi").touch()
+    write(tmp_path / "yard/run/a\x1b[2J.mp4", 1)
     (tmp_path / "models").symlink_to(ROOT / "models")
     shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -240,6 +241,8 @@ def test_the_command_tells_facts_warnings_and_estimates(
     assert "2 classes: run 2, walk 2" in told
     assert "! run/bad.avi: the file is empty" in told
     assert "yard: 1 videos cannot be opened" in told
+    assert "yard: run/a\ufffd[2J.mp4 of one frame only" in told
+    assert "\x1b" not in told
     assert "not in the target: walk" in told
     for stage in ("decode", "flow", "features", "pretrain", "adapt", "together"):
         assert f"\n  {stage}" in told

@@ -107,6 +107,8 @@ def test_a_line_and_a_row_tell_the_same() -> None:
     sure = replace(said, path=Path("a" * 60), classes=("x", "y"), probabilities=(0.5, 0.5))
     assert predict.line(sure, 1).startswith("a" * 60 + "  x 50%  (")
     assert predict.row(sure, 9)["unsure"] == "false"
+    hostile = replace(sure, path=Path("a\x1b[2J\n.mp4"))
+    assert predict.line(hostile, 1).startswith("a\ufffd[2J\ufffd.mp4  x")
 
 
 def test_a_file_that_is_named_twice_is_one(tmp_path: Path) -> None:
