@@ -161,9 +161,8 @@ def main() -> None:
     if len(domains) == 2:
         warnings += concerns.of_pair(domains[0].headers, domains[1].headers)
     print("warnings:" if warnings else "no warnings")
-    print(
-        "\n".join(f"  {printable(warning)}" for warning in warnings), end="\n" if warnings else ""
-    )
+    for warning in warnings:
+        print(f"  {printable(warning)}")
     if options.measure and all(one.headers for one in domains):
         told = estimate(domains, p, options.measure)
         print(f"estimates for this machine, from {options.measure} videos of each, within about 2x")

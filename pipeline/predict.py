@@ -47,9 +47,8 @@ def line(said: Prediction, top: int) -> str:
     name = name if len(name) <= SHOWN else "…" + name[1 - SHOWN :]
     likely = zip(said.classes[:top], said.probabilities[:top], strict=True)
     classes = ", ".join(f"{label} {share:.0%}" for label, share in likely)
-    return printable(
-        f"{name}  {'unsure: ' if said.unsure else ''}{classes}  ({said.seconds:.1f} s)"
-    )
+    unsure = "unsure: " if said.unsure else ""
+    return printable(f"{name}  {unsure}{classes}  ({said.seconds:.1f} s)")
 
 
 def row(said: Prediction, top: int) -> tables.Row:

@@ -12,6 +12,7 @@ from films import write, write_pictures
 
 from pipeline import clips, concerns, estimates, inspect, params, stages, survey
 from pipeline.datasets.listing import Listed
+from pipeline.errors import UserError, VideoError
 from pipeline.estimates import Costs, Stage
 from pipeline.index import Video
 from pipeline.per_video import Job
@@ -179,6 +180,8 @@ def test_costs_are_those_of_a_unit_of_work(monkeypatch: pytest.MonkeyPatch) -> N
         clips = P.clips
 
         def __call__(self, video: Video) -> Any:
+            if video.key == "bad":
+                raise VideoError("cut off")
             return sampled
 
     def flow(frames: Any, numbers: Any, pairs: list[int]) -> np.ndarray:
@@ -192,11 +195,13 @@ def test_costs_are_those_of_a_unit_of_work(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(estimates, "_timed", timed)
     source: Any = SimpleNamespace(decoder=Decoder(), flow=flow)
-    costs = estimates.measured([header("a")], work, source)  # type: ignore[arg-type]
+    costs = estimates.measured([header("bad"), header("a")], work, source)  # type: ignore[arg-type]
     pairs = len(clips.plan(40, **P.clips.model_dump()).distinct_pairs)
     assert costs.decoding == pytest.approx(6 / (40 * 320 * 240 / 1e6))
     assert (costs.coding, costs.flow) == (6 / 20, 6 / pairs)
     assert costs.clip == 8 / (P.clips.segments * P.clips.windows)
+    with pytest.raises(UserError, match="none of the videos that were tried, 1 of the domain"):
+        estimates.measured([header("bad")], work, source)  # type: ignore[arg-type]
 
 
 def test_training_grows_with_epochs_and_videos(monkeypatch: pytest.MonkeyPatch) -> None:
