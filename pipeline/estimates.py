@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from statistics import fmean
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 import torch
 
 from pipeline import backbones, checkpoints, clips, engine, lossless, params, training
+from pipeline.errors import UserError, VideoError
 from pipeline.feature_extraction import Extract
 from pipeline.features import Features
 from pipeline.index import Video
@@ -49,9 +51,21 @@ class Stage:
 
 
 def measured(few: Sequence[Header], work: Extract, source: Streamed) -> Costs:
-    """Takes a few videos through decode, flow and features, after one that warms up."""
-    work(_job(few[0]))
-    costs = [_measured(header, work, source) for header in few]
+    """Takes a few videos through decode, flow and features, after one that warms up.
+
+    Those that cannot be used are passed over. Raises UserError if there is no other.
+    """
+    costs = list[Costs]()
+    with suppress(VideoError):
+        work(_job(few[0]))
+    for header in few:
+        with suppress(VideoError):
+            costs.append(_measured(header, work, source))
+    if not costs:
+        raise UserError(
+            f"no estimates: none of the videos that were tried, {len(few)} of the domain, can be "
+            "used; --measure N tries more"
+        )
     return Costs(*(fmean(values) for values in zip(*map(astuple, costs), strict=True)))
 
 

@@ -22,6 +22,7 @@ from pipeline.decoding import VideoDecoder
 from pipeline.estimates import Stage
 from pipeline.feature_extraction import Extract
 from pipeline.flow_extraction import FlowExtractor
+from pipeline.html import printable
 from pipeline.survey import Header
 from pipeline.video_clips import Streamed
 
@@ -72,7 +73,7 @@ def describe(looked: Looked) -> str:
     lines += [f"  ! {key}: {why}" for key, why in sorted(looked.faults.items())[:SHOWN]]
     if len(looked.faults) > SHOWN:
         lines.append(f"  ! and {len(looked.faults) - SHOWN} more")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _range(values: Sequence[float]) -> str:
@@ -160,7 +161,8 @@ def main() -> None:
     if len(domains) == 2:
         warnings += concerns.of_pair(domains[0].headers, domains[1].headers)
     print("warnings:" if warnings else "no warnings")
-    print("\n".join(f"  {warning}" for warning in warnings), end="\n" if warnings else "")
+    for warning in warnings:
+        print(f"  {printable(warning)}")
     if options.measure and all(one.headers for one in domains):
         told = estimate(domains, p, options.measure)
         print(f"estimates for this machine, from {options.measure} videos of each, within about 2x")

@@ -16,6 +16,7 @@ import pipeline.stages
 from pipeline import engine, paths, prediction_page, tables
 from pipeline.datasets.disk import videos_below
 from pipeline.errors import UserError
+from pipeline.html import printable
 from pipeline.predictor import Prediction, Predictor
 
 SHOWN = 60  # characters of a path
@@ -46,7 +47,8 @@ def line(said: Prediction, top: int) -> str:
     name = name if len(name) <= SHOWN else "…" + name[1 - SHOWN :]
     likely = zip(said.classes[:top], said.probabilities[:top], strict=True)
     classes = ", ".join(f"{label} {share:.0%}" for label, share in likely)
-    return f"{name}  {'unsure: ' if said.unsure else ''}{classes}  ({said.seconds:.1f} s)"
+    unsure = "unsure: " if said.unsure else ""
+    return printable(f"{name}  {unsure}{classes}  ({said.seconds:.1f} s)")
 
 
 def row(said: Prediction, top: int) -> tables.Row:
@@ -120,4 +122,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    pipeline.stages.run(main, "interrupted: no video is labelled yet")
+    pipeline.stages.run(main, "interrupted: nothing more is told or written")

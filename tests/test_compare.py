@@ -77,6 +77,7 @@ def test_the_table_and_the_picture_tell_the_same() -> None:
     assert "75.0%" in printed[1]
     assert "%" not in printed[2]
     shown = [Shown.of(line) for line in table if line["adapted"] is not None]
+    assert shown == [Shown("lab -> yard, mtran", 0.5, 0.75, 0.65, 0.85)]
     root = ElementTree.fromstring(comparison.draw("comparison", shown))
     assert root.get("aria-label") == "lab -> yard, mtran: 50.0% before, 75.0% after"
 
@@ -125,3 +126,20 @@ def test_a_page_without_labels_or_weights_says_so() -> None:
     assert "no accuracy is known" in read.text
     alone = Page(page_of([row("a", 0.7)]))
     assert "dvc exp run --queue -S adapt.lambda1=0.3,1,3" in alone.text
+
+
+def test_a_picture_has_room_for_what_was_changed() -> None:
+    usual: dict[str, Any] = {"adapt__epochs": 30, "clips__segments": 5, "features__backbone": "i3d"}
+    other: dict[str, Any] = {
+        "adapt__epochs": 50,
+        "clips__segments": 7,
+        "features__backbone": "i3d_nano",
+    }
+    rows = [row(name, 0.7, rev=name, flow__bound=20.0, **usual) for name in "ab"]
+    rows[1]["seeds"] = "[0, 1, 2, 3]"  # or it would be the same experiment
+    rows.append(row("c", 0.6, flow__bound=15.0, **other))
+    label = Shown.of(compare.table(experiments.finished(rows))[-1]).label
+    assert label.startswith("lab -> yard, mtran, epochs 50")
+    assert len(label) <= comparison.LONGEST
+    assert label.endswith("flow.bound 15")
+    assert "…" in label

@@ -1,15 +1,21 @@
 """What a look at videos tells before anything runs: facts, warnings, estimates."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from films import write, write_pictures
 
-from pipeline import concerns, estimates, inspect, params, stages, survey
+from pipeline import clips, concerns, estimates, inspect, params, stages, survey
 from pipeline.datasets.listing import Listed
-from pipeline.estimates import Costs
+from pipeline.errors import UserError, VideoError
+from pipeline.estimates import Costs, Stage
+from pipeline.index import Video
+from pipeline.per_video import Job
 from pipeline.survey import Header
 
 ROOT = Path(__file__).parent.parent
@@ -67,6 +73,23 @@ def test_the_same_film_in_another_form_is_a_near_duplicate_and_another_film_is_n
     assert survey.near_duplicates(read("one.mp4"), []) == []
 
 
+def test_a_video_stands_beside_the_one_that_is_most_like_it() -> None:
+    def seen(key: str, *flipped: int) -> Header:
+        bits = np.arange(64) % 3 == 0
+        bits[list(flipped)] ^= True
+        return replace(header(key), bits=bits)
+
+    others = [seen("far", *range(7)), seen("near", *range(6)), seen("nearer", 9), seen("no", 9)]
+    assert survey.near_duplicates([seen("a"), seen("b")], others) == [
+        *(("a", "nearer"), ("b", "nearer")),
+    ]
+    assert survey.near_duplicates([seen("a")], others[:2]) == [("a", "near")]
+    assert survey.near_duplicates([seen("a")], others[:1]) == []
+    assert concerns.of_pair([seen("a")], [seen("near", 1)])[-1] == (
+        "perhaps the same video in source and target: a and near"
+    )
+
+
 # warnings
 
 
@@ -94,6 +117,20 @@ def test_each_fault_of_a_domain_is_told() -> None:
     ]
 
 
+def test_classes_are_counted_by_their_training_videos() -> None:
+    enough = [header(f"a{n}", "walk") for n in range(5)]
+    few = [header(f"b{n}", "run") for n in range(4)]
+    tests = [header(f"c{n}", "run", "test") for n in range(9)]
+    told = "lab: fewer than 5 training videos of run"
+    assert concerns.of_domain("lab", [*enough, *few, *tests], {}) == [told]
+
+
+def test_of_many_names_the_first_are_told() -> None:
+    many = [header(name, "run", "test", frames=1) for name in "abcdefg"]
+    short = "lab: a, b, c, d, e and 2 more of one frame only, which show no motion"
+    assert concerns.of_domain("lab", many, {})[0] == short
+
+
 def test_what_does_not_fit_between_source_and_target_is_told() -> None:
     source = [header("a", "run"), header("b", "walk"), header("c", "sit")]
     target = [header("x", "run", seconds=10.0, fps=100.0), header("y", "jump", seconds=10, fps=100)]
@@ -118,19 +155,71 @@ def test_costs_grow_with_what_each_video_needs() -> None:
     costs = Costs(decoding=1.0, coding=0.5, frame=1000.0, flow=2.0, pair=100.0, clip=3.0)
     p = P.model_copy(update={"engine": params.Engine(workers=2)})
     told = estimates.per_video(videos, costs, p, start=4.0)
-    megapixels, needed, pairs, clips = 1011 * 320 * 240 / 1e6, 160 + 11, 80 + 10, 10
+    megapixels, needed, pairs, count = 1011 * 320 * 240 / 1e6, 160 + 11, 80 + 10, 10
     assert told["decode"].seconds == pytest.approx((megapixels + 0.5 * needed) / 2 + 4)
     assert told["flow"].seconds == pytest.approx((2 * pairs + 0.5 * needed + 0.5 * pairs) / 2 + 4)
     assert told["features"].seconds == pytest.approx(
-        (3 * clips + 0.5 * needed + 0.5 * pairs) / 2 + 4
+        (3 * count + 0.5 * needed + 0.5 * pairs) / 2 + 4
     )
     assert told["decode"].disk == 2 * 1000 * needed
     assert told["flow"].disk == 2 * 100 * pairs
-    assert told["features"].disk == 2 * 4 * 2 * 256 * clips
+    assert told["features"].disk == 2 * 4 * 2 * 256 * count
     streamed = P.features.model_copy(update={"stream": True})
     told = estimates.per_video(videos, costs, p.model_copy(update={"features": streamed}), 4.0)
-    assert told["features"].seconds == pytest.approx((megapixels + 2 * pairs + 3 * clips) / 2 + 4)
+    assert told["features"].seconds == pytest.approx((megapixels + 2 * pairs + 3 * count) / 2 + 4)
     assert (told["decode"].disk, told["flow"].disk) == (0, 0)
+
+
+def test_costs_are_those_of_a_unit_of_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything takes 6 seconds, and all together 20."""
+    summary = SimpleNamespace(frames=40)
+    frames = np.zeros((20, 32, 32, 3), np.uint8)
+    sampled = SimpleNamespace(frames=frames, numbers=list(range(20)), summary=summary)
+
+    class Decoder:
+        clips = P.clips
+
+        def __call__(self, video: Video) -> Any:
+            if video.key == "bad":
+                raise VideoError("cut off")
+            return sampled
+
+    def flow(frames: Any, numbers: Any, pairs: list[int]) -> np.ndarray:
+        return np.zeros((len(pairs), 32, 32, 3), np.uint8)
+
+    def work(job: Job) -> bytes:
+        return b""
+
+    def timed(what: Any, *given: Any, **named: Any) -> tuple[float, Any]:
+        return 20.0 if what is work else 6.0, what(*given, **named)
+
+    monkeypatch.setattr(estimates, "_timed", timed)
+    source: Any = SimpleNamespace(decoder=Decoder(), flow=flow)
+    costs = estimates.measured([header("bad"), header("a")], work, source)  # type: ignore[arg-type]
+    pairs = len(clips.plan(40, **P.clips.model_dump()).distinct_pairs)
+    assert costs.decoding == pytest.approx(6 / (40 * 320 * 240 / 1e6))
+    assert (costs.coding, costs.flow) == (6 / 20, 6 / pairs)
+    assert costs.clip == 8 / (P.clips.segments * P.clips.windows)
+    with pytest.raises(UserError, match="none of the videos that were tried, 1 of the domain"):
+        estimates.measured([header("bad")], work, source)  # type: ignore[arg-type]
+
+
+def test_training_grows_with_epochs_and_videos(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimates, "_timed", lambda run, epochs: (5.0 + 2 * epochs, None))
+    p = P.model_copy(update={"seeds": [0]})
+    told = estimates.of_training({"source": 6, "target": 12}, 2, p)
+    assert told["pretrain"].seconds == 2 * P.pretrain.epochs * 6 / 12
+    assert told["adapt"].seconds == 2 * P.adapt.epochs
+
+
+def test_videos_are_tried_all_over_the_list() -> None:
+    tried = estimates.evenly([header(str(n)) for n in range(10)], 3)
+    assert [one.listed.key for one in tried] == ["1", "4", "7"]
+    assert len(estimates.evenly(tried, 5)) == 3
+
+
+def test_stages_add_up() -> None:
+    assert estimates.total([Stage(1.0, 10.0), Stage(2.0)]) == Stage(3.0, 10.0)
 
 
 # the command
@@ -145,6 +234,7 @@ def test_the_command_tells_facts_warnings_and_estimates(
         for number in range(count):
             write(folder / f"{number}.mp4", 20)
     (tmp_path / "yard/run/bad.avi").touch()
+    write(tmp_path / "yard/run/a\x1b[2J.mp4", 1)
     (tmp_path / "models").symlink_to(ROOT / "models")
     shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -156,6 +246,8 @@ def test_the_command_tells_facts_warnings_and_estimates(
     assert "2 classes: run 2, walk 2" in told
     assert "! run/bad.avi: the file is empty" in told
     assert "yard: 1 videos cannot be opened" in told
+    assert "yard: run/a\ufffd[2J.mp4 of one frame only" in told
+    assert "\x1b" not in told
     assert "not in the target: walk" in told
     for stage in ("decode", "flow", "features", "pretrain", "adapt", "together"):
         assert f"\n  {stage}" in told

@@ -1,8 +1,11 @@
 """A model labels videos: with the pipeline's features, whatever the container, bad files apart."""
 
 import json
+import os
 import re
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from films import write, write_sound
 from pipeline import checkpoints, extraction, paths, predict, stages, tables
 from pipeline.checkpoints import Card
 from pipeline.engine import Failure
-from pipeline.errors import UserError
+from pipeline.errors import UserError, VideoError
 from pipeline.index import Video
 from pipeline.per_video import Job
 from pipeline.predictor import Prediction, Predictor
@@ -54,7 +57,13 @@ def test_a_video_in_any_common_form_is_labelled(project: Path) -> None:
         assert said.seconds > 0
 
 
-def test_probabilities_are_the_mean_over_the_seeds_of_the_pipelines_features(project: Path) -> None:
+def test_probabilities_are_the_mean_over_the_seeds_of_the_pipelines_features(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips: Any = adapted_model.FRAMES["clips"]
+    monkeypatch.setitem(adapted_model.FRAMES, "clips", {**clips, "windows": 2})
+    shutil.rmtree(paths.MODELS)
+    adapted_model.write()
     predictor = Predictor.load()
     path = write(project / "a.mp4", 20)
     said = predictor(path)
@@ -75,11 +84,43 @@ def test_a_labelled_target_lends_its_temperature(project: Path) -> None:
     cooled = Predictor.load()
     assert cooled.temperature == 5.0
     assert cooled(path).probabilities[0] < plain(path).probabilities[0]
+    assert Predictor.load(paths.ADAPTED_MODEL.absolute()).temperature == 5.0
+    shutil.copytree(paths.ADAPTED_MODEL, "models/other")
+    assert Predictor.load("models/other").temperature is None
 
 
 def test_unsure_is_less_likely_than_all_others_together() -> None:
     assert Prediction(Path("a"), ("x", "y"), (0.49, 0.3), 1.0).unsure
     assert not Prediction(Path("a"), ("x", "y"), (0.5, 0.5), 1.0).unsure
+
+
+def test_a_line_and_a_row_tell_the_same() -> None:
+    path = Path("a/" * 40 + "clip.mp4")
+    said = Prediction(path, ("x", "y", "z"), (0.123456789, 0.1, 0.05), 1.26)
+    shown = predict.line(said, 2)
+    assert shown == f"…{str(path)[-59:]}  unsure: x 12%, y 10%  (1.3 s)"
+    assert predict.row(said, 2) == {
+        **{"path": str(path), "unsure": "true"},
+        **{"class_1": "x", "probability_1": 0.123457, "class_2": "y", "probability_2": 0.1},
+    }
+    sure = replace(said, path=Path("a" * 60), classes=("x", "y"), probabilities=(0.5, 0.5))
+    assert predict.line(sure, 1).startswith("a" * 60 + "  x 50%  (")
+    assert predict.row(sure, 9)["unsure"] == "false"
+    hostile = replace(sure, path=Path("a\x1b[2J\n.mp4"))
+    assert predict.line(hostile, 1).startswith("a\ufffd[2J\ufffd.mp4  x")
+
+
+def test_a_file_that_is_named_twice_is_one(tmp_path: Path) -> None:
+    for name in ("b.mp4", "a.avi"):
+        (tmp_path / name).touch()
+    given = [tmp_path / "b.mp4", tmp_path, tmp_path / "a.avi"]
+    assert predict.found(given) == [tmp_path / "b.mp4", tmp_path / "a.avi"]
+
+
+def test_a_pipe_is_not_waited_for(project: Path) -> None:
+    os.mkfifo("pipe.mp4")
+    with pytest.raises(VideoError, match="no such file"):
+        Predictor.load()("pipe.mp4")
 
 
 def test_bad_files_are_told_and_the_others_are_done(
