@@ -267,6 +267,8 @@ def _differences(results: Results) -> Iterable[tuple[Path, str]]:
     keys = {row["key"] for row in results.test if row["seed"] == results.predictions[0]["seed"]}
     yield from _strangers(EMBEDDING, (row["key"] for row in results.embedding), keys)
     yield from _strangers(RETRIEVAL, (row["key"] for row in results.retrieval), keys)
+    domains = {results.source, results.target}
+    yield from _strangers(DOMAINS, (row["domain"] for row in results.domains), domains)
     ours = (row["key"] for row in results.domains if row["domain"] != results.source)
     yield from _strangers(DOMAINS, ours, keys)
     if results.retrieval and not results.shares:
