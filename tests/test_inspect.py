@@ -67,9 +67,10 @@ def test_the_same_film_in_another_form_is_a_near_duplicate_and_another_film_is_n
     def read(*names: str) -> list[Header]:
         return survey.read(tmp_path, [Listed(name, name, "train") for name in names])[0]
 
-    others = read("again.avi", "longer.mp4", "other.mp4", "dark.mp4")
+    others = read("other.mp4", "longer.mp4", "again.avi", "dark.mp4")
     pairs = survey.near_duplicates(read("one.mp4", "black.mp4"), others)
     assert pairs == [("one.mp4", "again.avi")]
+    assert survey.near_duplicates(read("one.mp4"), others[:2]) == []
     assert survey.near_duplicates(read("one.mp4"), []) == []
 
 
