@@ -12,7 +12,7 @@ from pipeline.plots import shortened
 from pipeline.sensitivity import Sweep
 from pipeline.tables import Row
 
-LONGEST = 64  # columns of a label
+LONGEST = 60  # columns of a label
 NARROWEST = 0.1  # of an axis of accuracies, or what is luck looks like a cliff
 ENTROPIES = {"mean_entropy": "-", "marginal_entropy": "--"}  # column -> line
 

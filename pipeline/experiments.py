@@ -86,10 +86,11 @@ def _params(row: Mapping[str, Any]) -> dict[str, str]:
 
 def changes(found: Sequence[Experiment]) -> list[str]:
     """What each experiment has otherwise than most: `lambda1 3, epochs 5`."""
+    names = {name for one in found for name in one.params}
     values: dict[tuple[str, str], list[str]] = defaultdict(list)
     for one in found:
-        for name, value in one.params.items():
-            values[_where(one, name)].append(value)
+        for name in names:
+            values[_where(one, name)].append(one.params.get(name, ""))
     usual = {where: _most(own) for where, own in values.items()}
     return [
         ", ".join(

@@ -48,6 +48,8 @@ def test_the_workspace_is_left_out_where_it_equals_an_experiment() -> None:
 def test_what_an_experiment_changed_is_what_most_have_otherwise() -> None:
     rows = [row("a", 0.6), row("b", 0.5), row("c", 0.4, adapt__lambda1=3.0, evaluate__embedding=1)]
     assert experiments.changes(experiments.finished(rows)) == ["", "", "lambda1 3"]
+    rows[2]["flow.bound"] = 15.0  # the others are older than the parameter
+    assert experiments.changes(experiments.finished(rows)) == ["", "", "lambda1 3, flow.bound 15"]
 
 
 def test_an_experiment_that_is_not_done_has_no_results_of_its_own() -> None:
