@@ -125,7 +125,8 @@ def save(
     with atomic.new_folder(folder) as aside:
         for seed, model in sorted(models.items()):
             weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
-            safetensors.torch.save_file(weights, aside / f"seed-{seed}.safetensors")
+            # `save_file` would make files that nobody else may read, whatever the umask
+            (aside / f"seed-{seed}.safetensors").write_bytes(safetensors.torch.save(weights))
         text = json.dumps({"seeds": sorted(models), **asdict(card)}, indent=2, ensure_ascii=False)
         tables.write(aside / "training.csv", log)
         (aside / "card.json").write_text(text + "\n", encoding="utf-8")

@@ -63,6 +63,11 @@ def test_the_same_models_give_the_same_bytes_whatever_their_order(tmp_path: Path
     assert content_of(saved(tmp_path / "a")) == first
 
 
+def test_whoever_may_read_the_card_may_read_the_weights(tmp_path: Path) -> None:
+    modes = {path.stat().st_mode for path in saved(tmp_path / "model").iterdir()}
+    assert len(modes) == 1
+
+
 def test_training_mode_and_gradients_leave_no_trace(tmp_path: Path) -> None:
     trained = models(0)
     trained[0].train()(torch.ones(2, 5, 8), torch.ones(2, 5, 8)).logits.sum().backward()

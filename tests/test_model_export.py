@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import nano_model
+import adapted_model
 import pytest
 import yaml
 from dvc_data.hashfile.hash_info import HashInfo
@@ -40,11 +40,7 @@ ADAPTED: dict[str, Any] = {
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with an adapted model, whose card tells what its source model was right on."""
     monkeypatch.chdir(tmp_path)
-    nano_model.write(tmp_path)
-    card, models = checkpoints.load(paths.ADAPTED_MODEL)
-    card = card.trained("pretrain", source="lab", test_accuracy={"0": 0.5, "1": 0.75})
-    log = [{"seed": seed, "epoch": 1} for seed in models]
-    checkpoints.save(paths.ADAPTED_MODEL, models, card, log)
+    adapted_model.write()
     return tmp_path
 
 
@@ -173,7 +169,7 @@ def test_other_weights_of_the_backbone_are_refused(project: Path) -> None:
     paths.backbone("i3d_nano").mkdir()
     with pytest.raises(UserError, match="holds no"):
         export(paths.ADAPTED_MODEL, OUT)
-    shutil.copy(nano_model.ROOT / "models/i3d_nano/rgb.safetensors", "models/i3d_nano")
+    shutil.copy(adapted_model.ROOT / "models/i3d_nano/rgb.safetensors", "models/i3d_nano")
     with pytest.raises(UserError, match="other weights"):
         export(paths.ADAPTED_MODEL, OUT)
     assert not OUT.exists()

@@ -50,8 +50,6 @@ def export(
     log = [row for row in tables.read(model / "training.csv") if _is_of(row, kept)]
     with atomic.new_folder(folder) as aside:
         checkpoints.save(aside, kept, card, log)
-        for path in aside.iterdir():  # safetensors makes files that nobody else can read
-            path.chmod((aside / "card.json").stat().st_mode)
         _copy_backbone(card, aside)
         version = None
         if programs:

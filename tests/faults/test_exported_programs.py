@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nano_model
+import adapted_model
 import numpy as np
 import pytest
 import torch
@@ -43,7 +43,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("programs")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        nano_model.write(folder)
+        adapted_model.write()
         card, models = checkpoints.load(paths.ADAPTED_MODEL)
         card = card.trained("pretrain", source="lab", test_accuracy={})
         checkpoints.save(paths.ADAPTED_MODEL, models, card, [{"epoch": 1}])
@@ -75,7 +75,7 @@ def test_pytorch_alone_follows_the_readme_to_the_same_probabilities(project: Pat
     found = np.load(project / "said.npz")
     assert found["logits"].shape == (2, 1, 3)
     expected = dict(zip(said.classes, said.probabilities, strict=True))
-    in_order = [expected[name] for name in nano_model.CLASSES]
+    in_order = [expected[name] for name in adapted_model.CLASSES]
     assert found["probabilities"][0].tolist() == pytest.approx(in_order, abs=1e-5)
 
 

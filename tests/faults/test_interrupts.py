@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import nano_model
+import adapted_model
 import pytest
 from faults.project import film
 
@@ -26,7 +26,7 @@ class Terminal:
         self.pid, self.master = pty.fork()
         if not self.pid:
             os.chdir(folder)
-            environment = {**os.environ, "PYTHONPATH": str(nano_model.ROOT)}
+            environment = {**os.environ, "PYTHONPATH": str(adapted_model.ROOT)}
             os.execve(sys.executable, [sys.executable, "-m", *command], environment)
         termios.tcsetwinsize(self.master, (24, 120))
         self.shown = b""
@@ -89,7 +89,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("place")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        nano_model.write(folder)
+        adapted_model.write()
     for number in range(VIDEOS):
         film(folder / f"mine/{number:03d}.mp4", number)
     return folder

@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import adapted_model
 import films
-import nano_model
 import pytest
 from faults.browser import EXECUTABLE, Browser
 from made_up_results import HOSTILE, made_up, write
@@ -55,7 +55,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             made[name] = folder / "results/report.html"
         folder = tmp_path_factory.mktemp("predictions")
         patch.chdir(folder)
-        nano_model.write(folder)
+        adapted_model.write()
         predictor = Predictor.load()
         for name, count in zip(PREDICTIONS, (3, 1000), strict=True):
             made[name] = _predictions(folder / f"{count}.html", count, predictor)
@@ -64,7 +64,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def _predictions(page: Path, count: int, predictor: Predictor) -> Path:
     film = films.write(Path(f"{HOSTILE[1].replace('/', '')} {'x' * 150}.mp4"), 3)
-    told = [Prediction(film, nano_model.CLASSES, (k / count, 0.1, 0.1), 1.0) for k in range(count)]
+    told = [
+        Prediction(film, adapted_model.CLASSES, (k / count, 0.1, 0.1), 1.0) for k in range(count)
+    ]
     failures = [engine.Failure(Path(f"{HOSTILE[0]} {'y' * 150}"), "<b>no video</b>")]
     prediction_page.write(page, told, failures, predictor, 5)
     return page
@@ -119,7 +121,7 @@ def test_the_navigation_names_every_section(
 @pytest.mark.parametrize("name", ["hostile", "predictions"])
 def test_hostile_names_stay_text(name: str, pages: dict[str, Path], browser: Browser) -> None:
     browser.open(pages[name])
-    names = HOSTILE if name == "hostile" else [nano_model.CLASSES[1], "<b>no video</b>"]
+    names = HOSTILE if name == "hostile" else [adapted_model.CLASSES[1], "<b>no video</b>"]
     for hostile in names:
         assert browser.ask(f"document.body.textContent.includes({json.dumps(hostile)})")
     assert browser.ask('document.querySelectorAll("script, iframe, object, body b").length') == 0
