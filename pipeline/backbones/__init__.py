@@ -58,10 +58,21 @@ def load(name: Name, stream: Stream, folder: Path) -> nn.Module:
         UserError: the file is missing, is no safetensors file, or is of another network.
     """
     import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     from pipeline.backbones.folding import fold_batchnorm
+
+    folded = fold_batchnorm(trainable(name, stream, folder)).requires_grad_(False)
+    return folded.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+
+
+def trainable(name: Name, stream: Stream, folder: Path) -> nn.Module:
+    """The network as it was trained: weights of `folder`/<stream>.safetensors, nothing folded.
+
+    Raises:
+        UserError: the file is missing, is no safetensors file, or is of another network.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
 
     path = folder / f"{stream}.safetensors"
     if not path.is_file():
@@ -70,9 +81,7 @@ def load(name: Name, stream: Stream, folder: Path) -> nn.Module:
         state = load_file(path)
     except (KeyError, OSError, SafetensorError, ValueError) as error:
         raise UserError(f"{path} is no safetensors file ({error}); {_REMEDY[name]}") from error
-    model = restore(name, stream, state, str(path))
-    folded = fold_batchnorm(model).requires_grad_(False)
-    return folded.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return restore(name, stream, state, str(path))
 
 
 def for_cpu(network: nn.Module) -> nn.Module:
