@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.errors import UserError
 from pipeline.joint.method import Domain
 
 MOMENTUM = 0.1  # share of a step in the running averages
@@ -48,10 +49,19 @@ class DomainNorm(nn.Module):
         self.passing = passing
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape; by its own statistics, or by those stored of the pass's domain."""
+        """Same shape; by its own statistics, or by those stored of the pass's domain.
+
+        Raises UserError: a single value has no statistics of its own.
+        """
         if not self.passing.own:
             mean, variance = getattr(self, self.passing.domain)
             return F.batch_norm(x, mean, variance, self.weight, self.bias, eps=self.eps)
+        if x.numel() == len(self.bias):
+            raise UserError(
+                "batch normalisation sees a single value of each channel, clips are that few and "
+                "small; raise finetune.micro_batch, finetune.batch_size or decode.size, or set "
+                "finetune.statistics: stored"
+            )
         own = torch.stack([torch.zeros_like(self.bias), torch.ones_like(self.bias)]).detach()
         y = F.batch_norm(
             x, own[0], own[1], self.weight, self.bias, training=True, momentum=1.0, eps=self.eps

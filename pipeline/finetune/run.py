@@ -119,7 +119,7 @@ class Run:
         Raises UserError: a term or a weight is not finite, or clips cannot be read.
         """
         totals: dict[str, Tensor] = {}
-        for number, (step, seen) in enumerate(zip(steps, self._clips(steps), strict=True)):
+        for number, (step, seen) in enumerate(zip(steps, self.clips(steps), strict=True)):
             progress = (self.epoch + number / len(steps)) / self.settings.epochs
             terms = self.step(step, seen, objective, after_step, progress)
             for name, value in terms.items():
@@ -180,7 +180,7 @@ class Run:
             features[domain] = known(videos.keys, positions, *parts)
         return features
 
-    def _clips(self, steps: Sequence[Step]) -> Iterator[dict[Domain, tuple[Tensor, Tensor]]]:
+    def clips(self, steps: Sequence[Step]) -> Iterator[dict[Domain, tuple[Tensor, Tensor]]]:
         """The clips of each step, as this process sees its part of them."""
         parts = [
             (domain, self._drawn(domain, positions))

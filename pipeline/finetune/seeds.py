@@ -13,7 +13,7 @@ from pipeline.finetune import processes, saved, survey
 from pipeline.finetune.card import FinetunedCard, pretrained
 from pipeline.finetune.network import TwoStream
 from pipeline.finetune.run import Run, Settings, Videos
-from pipeline.finetune.training import AfterEpoch, Both, adapt, tested_as, train_jointly
+from pipeline.finetune.training import AfterEpoch, Both, adapt, normalised_as, train_jointly
 from pipeline.fingerprint import fingerprint
 from pipeline.joint import JOINT_METHODS, JointMethod, JointWeights
 from pipeline.joint.method import Domain
@@ -70,7 +70,7 @@ class Course:
             features=self.made_from,
             backbone=self.section.backbone,
             method=method,
-            statistics="target" if self.source_free else tested_as(self.joint(method)),
+            statistics="target" if self.source_free else normalised_as(self.joint(method)),
         )
 
     def joint(self, name: str) -> JointMethod:
@@ -111,7 +111,7 @@ class Course:
         run = Run(network, extras, self.settings, seed, data.by_domain(), method.windows)
         key = self._fingerprint(name, seed)
         saved.resume(run, self.staging, key)
-        after = self._after(tested_as(method), key, tested=tested)
+        after = self._after(normalised_as(method), key, tested=tested)
         return train_jointly(run, data, method, after), run.rows
 
     def _adapted(self, source_model: TwoStream, seed: int) -> tuple[TwoStream, list[Row]]:

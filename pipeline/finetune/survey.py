@@ -1,5 +1,6 @@
 """What a network says of videos as they are: several windows of each, no augmentation."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -62,7 +63,8 @@ def learn_statistics(network: TwoStream, videos: Videos, batch: int, workers: in
     """AdaBN: the target's statistics become those of one pass over these videos, its mean batch."""
     network.passing.seen.clear()
     requests = [Request(key, (0.5,), (0.5,)) for key in videos.keys]
-    parts = [requests[start : start + batch] for start in range(0, len(requests), batch)]
+    count = math.ceil(len(requests) / batch)
+    parts = [requests[number::count] for number in range(count)]  # of about one size
     for number, clips in enumerate(_read(network, videos, parts, workers), start=1):
         _of(network, clips, "target", own=True)
         absorb(own_statistics(network.passing), 1 / number)

@@ -94,7 +94,7 @@ def adapt(run: Run, target: Videos, method: Unpaired, after_epoch: AfterEpoch) -
     return _reported(run, method)
 
 
-def tested_as(method: JointMethod) -> Domain:
+def normalised_as(method: JointMethod) -> Domain:
     """Whose statistics normalise the target's test clips: its own, if any training clip was its."""
     adapted = method.batch_norm and method.statistics == "target"
     return "target" if method.sees_target or adapted else "source"
@@ -143,7 +143,7 @@ def _words(
 
 def _result(run: Run, target: Videos, method: JointMethod) -> TwoStream:
     """The network, or for AdaBN a copy with the target's statistics."""
-    if method.sees_target or tested_as(method) == "source":
+    if method.sees_target or normalised_as(method) == "source":
         return run.network
     network = with_weights(run.network, run.network.state_dict())
     survey.learn_statistics(network, target, run.settings.batch_size // 2, run.settings.workers)
