@@ -142,7 +142,7 @@ class Flow(Section):
 class Features(Section):
     """The frozen backbone that turns clips into features, or `imported`: they are there already."""
 
-    backbone: Literal["i3d", "i3d_nano", "i3d_r50", "imported"]
+    backbone: Literal["i3d", "i3d_nano", "i3d_r50", "i3d_tuned", "i3d_nano_tuned", "imported"]
     precision: Literal["float32", "bfloat16"]
     stream: StrictBool = False  # straight from the videos; never changes a result
 
@@ -276,7 +276,7 @@ class Finetune(Section):
     tau: PositiveFloat = 0.1  # temperature of contrastive losses
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.8  # of pseudo-labels' probability
     epochs: Epochs = 5
-    lr: PositiveFloat = 0.01
+    lr: PositiveFloat = 0.001
     drop_at: Fraction | None = 0.5  # share of the run after which lr is a tenth
     batch_size: BatchSize = 16  # of both domains together
     weight_decay: NonNegativeFloat = 0.0

@@ -128,12 +128,14 @@ def test_each_domain_has_statistics_of_its_own_which_move_once_a_step(tmp_path: 
     """The first layer's: a tenth of the way to what its convolution makes of the clips."""
     data, method = both(tmp_path, count=LENGTH), joint("mmd")
     run = run_of(data, method, replace(STILL, statistics="own"), network(micro_batch=2))
-    unit = run.network.rgb.first
-    norm, before = unit.bn, unit.bn.target.clone()
+    unit = run.network.get_submodule("rgb.first")
+    norm, conv = unit.get_submodule("bn"), unit.get_submodule("conv3d")
+    assert isinstance(norm, DomainNorm)
+    before = norm.target.clone()
     step = Step(JointBatch(torch.arange(4), torch.arange(4)), {"target": torch.arange(4)})
     clips = next(run.clips([step]))
     maps: list[Tensor] = []
-    hook = unit.conv3d.register_forward_hook(lambda _, given, made: maps.append(made.detach()))
+    hook = conv.register_forward_hook(lambda _, given, made: maps.append(made.detach()))
     run.step(step, clips, lambda m, b, known: {"x": known["target"].rgb[:4].sum()}, None, 0.0)
     hook.remove()
     seen = [torch.stack([m.mean((0, 2, 3, 4)), m.var((0, 2, 3, 4))]) for m in maps[:2]]
@@ -242,9 +244,9 @@ def test_a_stream_with_one_domains_statistics_is_a_plain_network(domain: Domain)
     net = TwoStream(rgb, flow, dim=rgb.dim, classes=3, seed=0)
     for module in net.modules():
         if isinstance(module, DomainNorm):
-            module.target += 0.5
+            module.target.add_(0.5)
     plain = I3D(3, width=0.05).eval()
     plain.load_state_dict(with_one_domain(rgb.state_dict(), domain), strict=True)
     clips = torch.rand(2, 3, LENGTH, SIZE, SIZE)
-    rgb, _ = net.features(clips, clips[:, :2], domain, own=False)
-    torch.testing.assert_close(plain(clips), rgb)
+    seen, _ = net.features(clips, clips[:, :2], domain, own=False)
+    torch.testing.assert_close(plain(clips), seen)

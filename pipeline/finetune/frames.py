@@ -95,7 +95,7 @@ class Cache:
 
 
 @dataclass(frozen=True)
-class Reading(Dataset[tuple[Tensor, Tensor]]):
+class Reading(Dataset[tuple[Tensor, Tensor] | str]):
     """A list of requests to the caches, an item a video."""
 
     requests: Sequence[tuple[Cache, Request]]

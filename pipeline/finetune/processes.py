@@ -59,7 +59,7 @@ def divisible(positions: Tensor) -> Tensor:
 
 def gathered(features: Tensor) -> Tensor:
     """The features (n, d) of each process one after another, with their gradient."""
-    return torch.cat(all_gather(features)) if count() > 1 else features
+    return torch.cat(all_gather(features)) if count() > 1 and len(features) else features
 
 
 def averaged(values: dict[Key, Tensor]) -> dict[Key, Tensor]:

@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pipeline import descent
 from pipeline.errors import UserError
+from pipeline.features import Features
 from pipeline.finetune import augmentation, processes
 from pipeline.finetune.domain_norm import absorb, own_statistics
 from pipeline.finetune.frames import Cache, Clips, Request, loaded
@@ -28,7 +29,7 @@ from pipeline.model import Model
 from pipeline.noise import Noise
 from pipeline.runs import Tensors
 
-Known = Mapping[Domain, Any]
+Known = Mapping[Domain, Features]
 Objective = Callable[[Model, Any, Known], dict[str, Tensor]]
 AfterStep = Callable[[Model, Any], dict[str, Any]]
 
@@ -169,14 +170,15 @@ class Run:
 
     def _known(self, step: Step, seen: Mapping[Domain, tuple[Tensor, Tensor]]) -> Known:
         """The features of all videos, of which the step's are known."""
-        nobody, nothing = torch.empty(0, dtype=torch.long), torch.empty(0, self.network.dim)
-        features: dict[Domain, Any] = {}
+        own = self.settings.statistics == "own"
+        nothing = torch.empty(0, self.network.dim, device=self.device)
+        features: dict[Domain, Features] = {}
         for domain, videos in self.videos.items():
-            positions, parts = nobody, (nothing, nothing)
+            positions, rgb, flow = torch.empty(0, dtype=torch.long), nothing, nothing
             if domain in seen:
-                own = self.settings.statistics == "own"
-                parts = self.network.features(*seen[domain], domain, own=own)
-                positions, parts = step.videos[domain], tuple(map(processes.gathered, parts))
+                positions = step.videos[domain]
+                rgb, flow = self.network.features(*seen[domain], domain, own=own)
+            parts = processes.gathered(rgb), processes.gathered(flow)
             features[domain] = known(videos.keys, positions, *parts)
         return features
 
@@ -210,10 +212,8 @@ class Run:
 
     def _seen(self, clips: Clips, views: augmentation.Views) -> tuple[Tensor, Tensor]:
         rgb, flow = (codes[:, 0].to(self.device, non_blocking=True) for codes in clips)
-        return (
-            augmentation.seen(rgb, views, motion=False),
-            augmentation.seen(flow, views, motion=True),
-        )
+        seen = augmentation.seen
+        return seen(rgb, views, motion=False), seen(flow, views, motion=True)
 
     def _require_finite(self, means: Mapping[str, float]) -> None:
         lost = [f"{name} is {value}" for name, value in means.items() if not math.isfinite(value)]

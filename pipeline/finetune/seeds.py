@@ -100,7 +100,8 @@ class Course:
         network = pretrained(self.section.backbone, self.weights, len(self.classes), seed)
         network.micro_batch = self.section.micro_batch
         network.precision = getattr(torch, self.section.precision)
-        return network.to(self.device, memory_format=torch.channels_last_3d)
+        laid = network.to(self.device)
+        return laid.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
     def _jointly(self, name: str, seed: int, *, tested: bool) -> tuple[TwoStream, list[Row]]:
         method = self.joint(name)

@@ -18,8 +18,7 @@ from pipeline.finetune.domain_norm import know_source_alone
 from pipeline.finetune.network import TwoStream
 from pipeline.finetune.run import Known, Run, Step, Videos
 from pipeline.joint.batches import JointBatch, joint_batches
-from pipeline.joint.late_fusion import LateOutput
-from pipeline.joint.method import Domain, JointData, JointMethod
+from pipeline.joint.method import Domain, JointData, JointMethod, Said
 from pipeline.losses import entropies
 from pipeline.methods.method import Memory
 from pipeline.methods.unpaired import Unpaired
@@ -124,7 +123,7 @@ def _adaptation_steps(run: Run, memory: Memory, method: Unpaired) -> list[Step]:
     return [Step(batch, {"target": batch.videos.cpu()}) for batch in few if len(batch.high) > 1]
 
 
-def _first_words(run: Run, data: Both) -> list[LateOutput]:
+def _first_words(run: Run, data: Both) -> list[Said]:
     """What the untrained network says of the training videos, source and target."""
     workers = run.settings.workers
     return [
@@ -135,7 +134,7 @@ def _first_words(run: Run, data: Both) -> list[LateOutput]:
 
 def _words(
     network: TwoStream, videos: Videos, workers: int, domain: Domain = "target"
-) -> tuple[Features, LateOutput]:
+) -> tuple[Features, Said]:
     """What the network makes and says of each video's middle window."""
     found = survey.features(network, videos, domain, windows=1, workers=workers)
     return found, survey.said(network, found)

@@ -144,7 +144,8 @@ def _write(
         "seeds": accuracies,
     }
     atomic.write_file(paths.RESULTS / "finetune.json", json.dumps(result, indent=2) + "\n")
-    print(f"{section.method}: {mean:.1%} (sd {deviation:.1%}) of the target's test videos")
+    spread = f" (sd {deviation:.1%})" if len(accuracies) > 1 else ""
+    print(f"{section.method}: {mean:.1%}{spread} of the target's test videos")
 
 
 if __name__ == "__main__":
