@@ -164,7 +164,7 @@ def load(options: argparse.Namespace) -> None:
             ]
             batches = [(videos.cache, requests[k : k + 16]) for k in range(0, len(requests), 16)]
             wall, work = time.perf_counter(), time.process_time()
-            read = loaded(batches, workers=workers, pinned=torch.cuda.is_available())
+            read = loaded(batches, workers=workers, device=torch.device("cpu"))
             for _ in read:
                 pass
             wall = time.perf_counter() - wall

@@ -11,6 +11,8 @@ from pipeline.errors import UserError
 from pipeline.finetune import augmentation, windows
 from pipeline.finetune.frames import Cache, Request, loaded
 
+CPU = torch.device("cpu")
+
 # windows
 
 
@@ -35,7 +37,8 @@ def test_frames_that_are_no_neighbours_are_refused_with_the_remedy() -> None:
 
 
 def test_windows_for_tests_stand_at_the_middles_of_equal_parts() -> None:
-    assert windows.evenly(range(107), 8, 2)[:, 0].tolist() == [25, 75]
+    first = [windows.drawn(range(107), 8, share)[0] for share in windows.middles(2)]
+    assert first == [25, 75]
 
 
 # views
@@ -113,14 +116,14 @@ def test_a_cache_of_spread_frames_is_told(tmp_path: Path) -> None:
     videos = cache(tmp_path, range(2), numbers=list(range(0, 20, 2)))
     wanted = [Request("001.mp4", (0.0,), None)]
     with pytest.raises(UserError, match=r"001\.mp4: no 8 consecutive frames"):
-        list(loaded([(videos.cache, wanted)], workers=0, pinned=False))
+        list(loaded([(videos.cache, wanted)], workers=0, device=CPU))
 
 
 def test_processes_that_read_ahead_change_nothing(tmp_path: Path) -> None:
     videos = cache(tmp_path, range(5))
     requests = [Request(key, (share / 5,), None) for share, key in enumerate(videos.keys)]
     parts = [(videos.cache, requests[:2]), (videos.cache, requests[2:])]
-    alone, ahead = (list(loaded(parts, workers=n, pinned=False)) for n in (0, 2))
+    alone, ahead = (list(loaded(parts, workers=n, device=CPU)) for n in (0, 2))
     assert [clips.rgb.shape[0] for clips in alone] == [2, 3]
     for one, other in zip(alone, ahead, strict=True):
         assert all(map(torch.equal, one, other))

@@ -114,11 +114,12 @@ class Reading(Dataset[tuple[Tensor, Tensor] | str]):
 
 
 def loaded(
-    parts: Sequence[tuple[Cache, Sequence[Request]]], *, workers: int, pinned: bool
+    parts: Sequence[tuple[Cache, Sequence[Request]]], *, workers: int, device: torch.device
 ) -> Iterator[Clips]:
-    """The clips of each part in turn, read by so many processes ahead of the use; 0: by this one.
+    """The clips of each part in turn, on a device, which need not have them when they are given.
 
-    Args: parts, of one number of windows each; pinned, whether they go to a GPU.
+    Args: parts, of one number of windows each; workers, processes that read ahead, 0: this one.
+    Raises UserError: clips that cannot be read.
     """
     flat = Reading([(cache, one) for cache, wanted in parts for one in wanted])
     loader = DataLoader(
@@ -126,7 +127,7 @@ def loaded(
         batch_size=None,
         num_workers=workers if len(flat) > 1 else 0,
         prefetch_factor=AHEAD if workers and len(flat) > 1 else None,
-        pin_memory=pinned,
+        pin_memory=device.type == "cuda",
         worker_init_fn=_alone,
     )
     videos = iter(loader)
@@ -135,7 +136,12 @@ def loaded(
         for video in read:
             if isinstance(video, str):
                 raise UserError(video)
-        yield Clips(*(torch.stack(codes) for codes in zip(*read, strict=True)))
+        yield Clips(*(_on(device, codes) for codes in zip(*read, strict=True)))
+
+
+def _on(device: torch.device, videos: Sequence[Tensor]) -> Tensor:
+    """Codes of some videos, stacked where they are used: copies of pinned memory do not wait."""
+    return torch.stack([codes.to(device, non_blocking=True) for codes in videos])
 
 
 def _alone(worker: int) -> None:

@@ -190,8 +190,7 @@ class Run:
             for domain, positions in step.videos.items()
         ]
         wanted = [(self.videos[domain].cache, drawn[0]) for domain, drawn in parts]
-        gpu = self.device.type == "cuda"
-        read = loaded(wanted, workers=self.settings.workers, pinned=gpu)
+        read = loaded(wanted, workers=self.settings.workers, device=self.device)
         views = iter(part[1][1] for part in parts)
         for step in steps:
             yield {domain: self._seen(next(read), next(views)) for domain in step.videos}
@@ -211,7 +210,7 @@ class Run:
         return requests, augmentation.drawn(uniform[2:], self.settings.crop)
 
     def _seen(self, clips: Clips, views: augmentation.Views) -> tuple[Tensor, Tensor]:
-        rgb, flow = (codes[:, 0].to(self.device, non_blocking=True) for codes in clips)
+        rgb, flow = (codes[:, 0] for codes in clips)
         seen = augmentation.seen
         return seen(rgb, views, motion=False), seen(flow, views, motion=True)
 

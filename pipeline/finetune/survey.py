@@ -13,6 +13,7 @@ from pipeline.finetune.domain_norm import absorb, own_statistics
 from pipeline.finetune.frames import Clips, Request, loaded
 from pipeline.finetune.network import TwoStream
 from pipeline.finetune.run import Videos
+from pipeline.finetune.windows import middles
 from pipeline.joint.late_fusion import LateOutput
 from pipeline.joint.method import Domain
 
@@ -24,7 +25,7 @@ def features(
     network: TwoStream, videos: Videos, domain: Domain, *, windows: int, workers: int
 ) -> Features:
     """Features (n, K, d) of K evenly spaced windows of each video, normalised as the domain's."""
-    shares = tuple((2 * k + 1) / (2 * windows) for k in range(windows))
+    shares = middles(windows)
     few = max(1, AT_ONCE // windows)
     parts = [
         [Request(key, shares, None) for key in videos.keys[start : start + few]]
@@ -73,11 +74,10 @@ def learn_statistics(network: TwoStream, videos: Videos, batch: int, workers: in
 def _read(
     network: TwoStream, videos: Videos, parts: Sequence[Sequence[Request]], workers: int
 ) -> Iterator[Clips]:
-    gpu = network.rgb_classifier.weight.is_cuda
-    return loaded([(videos.cache, part) for part in parts], workers=workers, pinned=gpu)
+    device = network.rgb_classifier.weight.device
+    return loaded([(videos.cache, part) for part in parts], workers=workers, device=device)
 
 
 def _of(network: TwoStream, clips: Clips, domain: Domain, *, own: bool) -> tuple[Tensor, Tensor]:
-    device = network.rgb_classifier.weight.device
-    rgb, flow = (plain(codes.flatten(0, 1).to(device, non_blocking=True)) for codes in clips)
+    rgb, flow = (plain(codes.flatten(0, 1)) for codes in clips)
     return network.features(rgb, flow, domain, own=own)

@@ -42,6 +42,6 @@ def drawn(numbers: Sequence[int], length: int, share: float) -> Numbers:
     return np.arange(1, 2 * length, 2) * len(numbers) // (2 * length)
 
 
-def evenly(numbers: Sequence[int], length: int, count: int) -> Numbers:
-    """Rows (count, length) of windows at the middles of equal parts of all that there are."""
-    return np.stack([drawn(numbers, length, (2 * k + 1) / (2 * count)) for k in range(count)])
+def middles(count: int) -> tuple[float, ...]:
+    """The shares at the middles of `count` equal parts."""
+    return tuple((2 * k + 1) / (2 * count) for k in range(count))
