@@ -1,5 +1,6 @@
 """What training on frames sees: windows, views, and clips out of the cache."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from films_cached import LENGTH, SIZE, cache, flow_of, frames_of
 from pipeline.errors import UserError
 from pipeline.finetune import augmentation, windows
 from pipeline.finetune.frames import Cache, Request, loaded
+from pipeline.video import Frames
 
 CPU = torch.device("cpu")
 
@@ -127,6 +129,19 @@ def test_processes_that_read_ahead_change_nothing(tmp_path: Path) -> None:
     assert [clips.rgb.shape[0] for clips in alone] == [2, 3]
     for one, other in zip(alone, ahead, strict=True):
         assert all(map(torch.equal, one, other))
+
+
+class Deadly(Cache):
+    """Ends the process that reads from it."""
+
+    def read(self, wanted: Request) -> tuple[Frames, Frames]:
+        os._exit(9)
+
+
+def test_a_process_that_dies_while_it_reads_ahead_is_told(tmp_path: Path) -> None:
+    wanted = [Request(name, (0.0,), None) for name in "ab"]
+    with pytest.raises(UserError, match=r"has died .* lower engine\.workers"):
+        list(loaded([(Deadly(tmp_path, tmp_path, 8), wanted)], workers=1, device=CPU))
 
 
 def test_videos_that_the_cache_lacks_are_told(tmp_path: Path) -> None:

@@ -132,11 +132,24 @@ def loaded(
     )
     videos = iter(loader)
     for _, wanted in parts:
-        read = [next(videos) for _ in wanted]
-        for video in read:
-            if isinstance(video, str):
-                raise UserError(video)
+        read = [_read(videos) for _ in wanted]
         yield Clips(*(_on(device, codes) for codes in zip(*read, strict=True)))
+
+
+def _read(videos: Iterator[tuple[Tensor, Tensor] | str]) -> tuple[Tensor, Tensor]:
+    try:
+        video = next(videos)
+    except RuntimeError as fault:  # PyTorch's only word for a process that is no more
+        if "DataLoader worker" not in str(fault):
+            raise
+        wrong = str(fault).splitlines()[0]
+        raise UserError(
+            f"a process that reads clips ahead has died ({wrong}); free some memory, or lower "
+            "engine.workers; finished epochs are kept, the next run goes on from here"
+        ) from None
+    if isinstance(video, str):
+        raise UserError(video)
+    return video
 
 
 def _on(device: torch.device, videos: Sequence[Tensor]) -> Tensor:
