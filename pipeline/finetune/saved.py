@@ -17,7 +17,7 @@ Tree = dict[str, Any]
 
 def save(run: Run, staging: Staging, fingerprint: str) -> None:
     """Writes the run as it is, whole or not at all; what it replaces is an epoch older."""
-    notes = json.dumps({"epoch": run.epoch, "rows": run.rows}, sort_keys=True)
+    notes = json.dumps({"epoch": run.epoch, "rows": run.rows})  # columns in their order
     tensors = {name: value.detach().cpu().contiguous() for name, value in _leaves(_tree(run))}
     # one tensor may stand in two places; a file holds none twice
     apart = {name: value.clone() for name, value in tensors.items()}
