@@ -1,5 +1,7 @@
 """Cached frames and flow of made-up videos, and a two-stream network small enough for tests."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,9 @@ from pipeline.finetune.frames import Cache
 from pipeline.finetune.network import TwoStream
 from pipeline.finetune.run import Run, Settings, Videos
 from pipeline.finetune.training import Both
-from pipeline.joint import JointMethod
+from pipeline.joint import JOINT_METHODS, JointMethod, JointWeights
+from pipeline.methods import METHODS, Weights
+from pipeline.methods.unpaired import Unpaired
 from pipeline.video import Frames
 
 SIZE, LENGTH, CLASSES = 24, 8, 3
@@ -95,3 +99,31 @@ def run_of(
     start = network() if net is None else net
     extras = method.extras(start, 0)
     return Run(start, extras, settings, 0, data.by_domain(), method.windows)
+
+
+STILL = Settings(
+    epochs=1, lr=0.01, batch_size=6, crop=1.0, mirror=False, statistics="stored", drop_at=None
+)
+MOVING = replace(STILL, epochs=2, crop=0.8, mirror=True, statistics="own", drop_at=0.5)
+
+
+def joint(name: str) -> JointMethod:
+    return JOINT_METHODS[name](JointWeights(threshold=0.0))
+
+
+def note(run: Run, result: Callable[[], TwoStream], row: dict[str, float]) -> None:
+    run.rows.append(row)
+
+
+def weights(net: torch.nn.Module) -> Tensor:
+    return torch.cat([value.flatten() for value in net.state_dict().values()])
+
+
+def source_free(name: str) -> Unpaired:
+    method = METHODS[name](Weights())
+    assert isinstance(method, Unpaired)
+    return method
+
+
+def source_free_run(data: Both) -> Run:
+    return Run(network(), {}, MOVING, 0, {"target": data.target}, "independent")

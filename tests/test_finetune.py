@@ -1,47 +1,38 @@
 """Training of the two-stream backbone: the losses of joint training, of features that it makes."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from films_cached import LENGTH, SIZE, both, network, run_of
+from films_cached import (
+    LENGTH,
+    MOVING,
+    SIZE,
+    STILL,
+    both,
+    joint,
+    network,
+    note,
+    run_of,
+    source_free,
+    source_free_run,
+    weights,
+)
 from torch import Tensor
 
 from pipeline.backbones.i3d import I3D
 from pipeline.errors import UserError
-from pipeline.finetune import saved, survey
+from pipeline.finetune import survey
 from pipeline.finetune.domain_norm import DomainNorm, with_one_domain
 from pipeline.finetune.network import TwoStream
-from pipeline.finetune.run import Known, Run, Settings, Step
-from pipeline.finetune.training import AfterEpoch, Both, adapt, normalised_as, train_jointly
-from pipeline.joint import JOINT_METHODS, JointBatch, JointData, JointMethod, JointWeights
+from pipeline.finetune.run import Known, Step
+from pipeline.finetune.training import adapt, normalised_as, train_jointly
+from pipeline.joint import JointBatch, JointData
 from pipeline.joint.method import Domain
-from pipeline.methods import METHODS, Weights
-from pipeline.methods.unpaired import Unpaired
 from pipeline.model import Model
 from pipeline.noise import Noise
-from pipeline.staging import Staging
-
-STILL = Settings(
-    epochs=1, lr=0.01, batch_size=6, crop=1.0, mirror=False, statistics="stored", drop_at=None
-)
-MOVING = replace(STILL, epochs=2, crop=0.8, mirror=True, statistics="own", drop_at=0.5)
-
-
-def joint(name: str) -> JointMethod:
-    return JOINT_METHODS[name](JointWeights(threshold=0.0))
-
-
-def note(run: Run, result: Callable[[], TwoStream], row: dict[str, float]) -> None:
-    run.rows.append(row)
-
-
-def weights(net: torch.nn.Module) -> Tensor:
-    return torch.cat([value.flatten() for value in net.state_dict().values()])
-
 
 # the losses are those of features
 
@@ -101,6 +92,17 @@ def test_a_source_free_method_sees_the_target_alone(name: str, tmp_path: Path) -
     assert all(result.state_dict()[key].equal(value) for key, value in source.items())
     assert [row["epoch"] for row in run.rows] == [1, 2]
     assert all(0 < row["kept"] <= 1 for row in run.rows)
+
+
+def test_a_source_free_method_begins_with_the_sources_statistics(tmp_path: Path) -> None:
+    data, ends = both(tmp_path), []
+    for other in (0.0, 1.0):
+        run = source_free_run(data)
+        for module in run.network.modules():
+            if isinstance(module, DomainNorm):
+                module.target.add_(other)
+        ends.append(weights(adapt(run, data.target, source_free("cleanadapt"), note)))
+    assert ends[0].equal(ends[1])
 
 
 def test_a_method_that_looks_at_videos_beyond_its_batch_is_found_out(tmp_path: Path) -> None:
@@ -172,73 +174,6 @@ def test_bfloat16_stays_near_and_weights_stay_float32(tmp_path: Path) -> None:
         assert {value.dtype for value in net.state_dict().values()} == {torch.float32}
     assert rows[0] == pytest.approx(rows[1], rel=0.05, abs=0.01)
     assert rows[0] != rows[1]
-
-
-# killed and resumed
-
-
-class KilledError(Exception):
-    """Stands for the end of a process."""
-
-
-@pytest.mark.parametrize("name", ["cross_modal_contrastive", "cleanadapt_teacher"])
-def test_a_resumed_run_ends_in_the_same_bytes(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    data, staging = both(tmp_path), Staging("finetune", "lab-yard")
-    staging.folder.mkdir(parents=True)
-
-    def keep(run: Run, result: Callable[[], TwoStream], row: dict[str, float]) -> None:
-        run.rows.append(row)
-        saved.save(run, staging, "abc")
-        if run.epoch == 1 and killed:
-            raise KilledError
-
-    killed = False
-    whole, rows = trained(name, data, keep)
-    staging.prune(keep=())
-    killed = True
-    with pytest.raises(KilledError):
-        trained(name, data, keep)
-    again, resumed = trained(name, data, keep, staging)
-    assert weights(again).equal(weights(whole))
-    assert [list(row.items()) for row in resumed] == [list(row.items()) for row in rows]
-
-
-def trained(
-    name: str, data: Both, after: AfterEpoch, staging: Staging | None = None
-) -> tuple[TwoStream, list[dict[str, float]]]:
-    """The end of a run, which may have been saved; and its log."""
-    run = source_free_run(data) if name in METHODS else run_of(data, joint(name), MOVING)
-    if staging:
-        saved.resume(run, staging, "abc")
-        assert run.epoch == 1
-    if name in METHODS:
-        return adapt(run, data.target, source_free(name), after), run.rows
-    return train_jointly(run, data, joint(name), after), run.rows
-
-
-def source_free(name: str) -> Unpaired:
-    method = METHODS[name](Weights())
-    assert isinstance(method, Unpaired)
-    return method
-
-
-def source_free_run(data: Both) -> Run:
-    return Run(network(), {}, MOVING, 0, {"target": data.target}, "independent")
-
-
-def test_a_saved_run_of_another_network_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    data, staging = both(tmp_path), Staging("finetune", "lab-yard")
-    run = run_of(data, joint("source_only_late"), STILL)
-    train_jointly(run, data, joint("source_only_late"), note)
-    saved.save(run, staging, "abc")
-    with pytest.raises(UserError, match="not a run of this network"):
-        saved.resume(run_of(data, joint("mm_sada"), STILL), staging, "abc")
 
 
 # as a backbone
