@@ -9,12 +9,11 @@ ask of a feature, and `DistributedDataParallel` then takes the mean: the whole b
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.nn.functional import all_gather
 
 Key = TypeVar("Key")
 
@@ -59,7 +58,7 @@ def divisible(positions: Tensor) -> Tensor:
 
 def gathered(features: Tensor) -> Tensor:
     """The features (n, d) of each process one after another, with their gradient."""
-    return torch.cat(all_gather(features)) if count() > 1 and len(features) else features
+    return _Gathered.apply(features) if count() > 1 and len(features) else features
 
 
 def averaged(values: dict[Key, Tensor]) -> dict[Key, Tensor]:
@@ -72,3 +71,19 @@ def averaged(values: dict[Key, Tensor]) -> dict[Key, Tensor]:
     return {
         key: part.view_as(value) for (key, value), part in zip(values.items(), parts, strict=True)
     }
+
+
+class _Gathered(torch.autograd.Function):
+    """PyTorch's own, with a gradient, has another name in each version."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> Tensor:
+        parts = [torch.empty_like(features) for _ in range(count())]
+        dist.all_gather(parts, features.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total.view(count(), -1, total.shape[-1])[rank()]
