@@ -15,6 +15,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from pipeline.errors import UserError
+
 Key = TypeVar("Key")
 
 
@@ -52,7 +54,15 @@ def own(positions: Tensor) -> Tensor:
 
 
 def divisible(positions: Tensor) -> Tensor:
-    """The batch without its last videos that do not divide by the number of processes."""
+    """The batch without its last videos that do not divide by the number of processes.
+
+    Raises UserError: it has fewer videos than there are processes.
+    """
+    if len(positions) < count():
+        raise UserError(
+            f"a batch holds {len(positions)} videos of a domain, fewer than the {count()} "
+            "processes; raise finetune.batch_size, or start fewer"
+        )
     return positions[: len(positions) - len(positions) % count()]
 
 

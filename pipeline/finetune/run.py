@@ -104,7 +104,7 @@ class Run:
         self._alike = windows == "same"
         whole = _Whole(network, self.modules)
         several = processes.count() > 1
-        self._whole = DistributedDataParallel(whole, broadcast_buffers=False) if several else whole
+        self._whole = DistributedDataParallel(whole) if several else whole
         self.optimiser = torch.optim.SGD(
             whole.parameters(),
             lr=settings.lr,
