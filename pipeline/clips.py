@@ -6,8 +6,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Sampling = Literal["spread", "consecutive"]
+Sampling = Literal["spread", "consecutive", "all"]
 Indices = NDArray[np.int64]
+LONGEST = 2048  # frames of a video that "all" keeps, about
 
 
 @dataclass(frozen=True)
@@ -16,20 +17,23 @@ class ClipPlan:
 
     frames  (T, W, F) shown to the RGB network: T segments, W windows each, F frames a window
     pairs   (T, W, F) first frame of the pair whose flow stands beside each; its second is +1
+    beside  first frames of further pairs, for training that draws its own clips
     """
 
     frames: Indices
     pairs: Indices
+    beside: Indices
 
     @property
     def distinct_pairs(self) -> list[int]:
         """The first frame number of each different pair, ascending."""
-        return np.unique(self.pairs).tolist()
+        return np.union1d(self.pairs, self.beside).tolist()
 
     @property
     def needed(self) -> Indices:
         """All frame numbers to decode, ascending: sampled frames and both frames of each pair."""
-        return np.unique(np.concatenate([self.frames, self.pairs, self.pairs + 1], axis=None))
+        pairs = np.union1d(self.pairs, self.beside)
+        return np.unique(np.concatenate([self.frames, pairs, pairs + 1], axis=None))
 
 
 def plan(
@@ -38,8 +42,9 @@ def plan(
     """Cuts a video of `n_frames` into `segments` equal parts, each into `windows` equal parts.
 
     "spread" takes `frames` positions evenly from each part (MTRAN); "consecutive" takes a run of
-    `frames` neighbours around the part's middle (cross-modal contrastive). A part or a video that
-    is too short repeats frame numbers in order; none is left out.
+    `frames` neighbours around the part's middle (cross-modal contrastive); "all" takes the same
+    and keeps all other frames beside them, or of more than `LONGEST`, those around the segments'
+    middles. A part or a video that is too short repeats frame numbers in order; none is left out.
 
     Flow pairs a frame with its next one; the last frame of a video, which has none, borrows the
     pair before it.
@@ -48,17 +53,30 @@ def plan(
     """
     if n_frames < 2:
         raise ValueError(f"a clip plan needs at least 2 frames, got {n_frames}")
-    shape = (segments, windows, frames)
     parts = segments * windows
     # whole numbers only: a rounded fraction could pick the frame before
     if sampling == "spread":
-        numbers = _middles(n_frames, parts * frames).reshape(shape)
-    elif n_frames < frames:
-        numbers = np.broadcast_to(_middles(n_frames, frames), shape)
+        numbers = _middles(n_frames, parts * frames)
     else:
-        first = (np.arange(1, 2 * parts, 2) * n_frames + (1 - frames) * parts) // (2 * parts)
-        numbers = (np.clip(first, 0, n_frames - frames)[:, None] + np.arange(frames)).reshape(shape)
-    return ClipPlan(frames=numbers, pairs=np.minimum(numbers, n_frames - 2))
+        numbers = _neighbours(n_frames, parts, frames)
+    numbers = numbers.reshape(segments, windows, frames)
+    kept = _kept(n_frames, segments) if sampling == "all" else np.empty(0, np.int64)
+    return ClipPlan(frames=numbers, pairs=np.minimum(numbers, n_frames - 2), beside=kept)
+
+
+def _neighbours(n_frames: int, parts: int, frames: int) -> Indices:
+    """(parts, frames): a run of neighbours around the middle of each equal part of a video."""
+    if n_frames < frames:
+        return np.broadcast_to(_middles(n_frames, frames), (parts, frames))
+    first = (np.arange(1, 2 * parts, 2) * n_frames + (1 - frames) * parts) // (2 * parts)
+    return np.clip(first, 0, n_frames - frames)[:, None] + np.arange(frames)
+
+
+def _kept(n_frames: int, segments: int) -> Indices:
+    """First frames of pairs of neighbours: all, or LONGEST of them around the segments' middles."""
+    if n_frames <= LONGEST:
+        return np.arange(n_frames - 1)
+    return np.unique(_neighbours(n_frames - 1, segments, max(1, LONGEST // segments)))
 
 
 def _middles(n_frames: int, count: int) -> Indices:

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import av
@@ -42,8 +42,13 @@ def encode(frames: Frames, *, fps: float, note: Mapping[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def decode(coded: bytes) -> tuple[Frames, dict[str, Any]]:
+def decode(
+    coded: bytes, choose: Callable[[dict[str, Any]], Sequence[int]] | None = None
+) -> tuple[Frames, dict[str, Any]]:
     """The frames and the note of `encode`, bit for bit.
+
+    With `choose`, which is given the note, only the frames at these ascending rows, without
+    decoding more than leads to them.
 
     Raises UserError: damaged, or not of `encode`.
     """
@@ -52,7 +57,7 @@ def decode(coded: bytes) -> tuple[Frames, dict[str, Any]]:
             note = json.loads(container.metadata["NOTE"])
             if not isinstance(note, dict):
                 raise ValueError("its note is no table")
-            return np.stack(list(_pictures(container))), note
+            return np.stack(list(_pictures(container, choose and choose(note)))), note
     except _DAMAGE as fault:
         wrong = getattr(fault, "strerror", None) or fault
         raise UserError(
@@ -60,7 +65,7 @@ def decode(coded: bytes) -> tuple[Frames, dict[str, Any]]:
         ) from None
 
 
-def _pictures(container: Any) -> Iterator[Frames]:
+def _pictures(container: Any, rows: Sequence[int] | None) -> Iterator[Frames]:
     """The pictures, of one size. Raises ValueError for more of them than memory should hold."""
     stream = container.streams.video[0]
     stream.codec_context.thread_count = 1
@@ -70,8 +75,21 @@ def _pictures(container: Any) -> Iterator[Frames]:
         raise ValueError(f"a picture of {stream.width} x {stream.height}")
     form = "gray" if stream.pix_fmt == "gray" else "rgb24"
     left = LARGEST
-    for frame in container.decode(stream):
+    for frame in container.decode(stream) if rows is None else _sought(container, stream, rows):
         left -= frame.width * frame.height * (1 if form == "gray" else 3)
         if left < 0:
             raise ValueError(f"more than {LARGEST} bytes of pictures")
         yield frame.to_ndarray(format=form)
+
+
+def _sought(container: Any, stream: Any, rows: Sequence[int]) -> Iterator[Any]:
+    """The frames at these ascending rows; each is decoded from the key frame before it on."""
+    packets = [packet for packet in container.demux(stream) if packet.size]
+    keys = [row for row, packet in enumerate(packets) if packet.is_keyframe]
+    decoded = -1
+    for row in rows:
+        start = max([decoded + 1, *(key for key in keys if key <= row)])
+        for number in range(start, row + 1):
+            (frame,) = packets[number].decode()
+        decoded = row
+        yield frame

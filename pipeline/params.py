@@ -115,7 +115,7 @@ class Clips(Section):
     segments: Annotated[int, Field(gt=0, le=FRAMES)]
     windows: Annotated[int, Field(gt=0, le=FRAMES)]
     frames: Annotated[int, Field(ge=8, le=FRAMES)]
-    sampling: Literal["spread", "consecutive"]
+    sampling: Literal["spread", "consecutive", "all"]
 
     @model_validator(mode="after")
     def _fit_into_memory(self) -> "Clips":
@@ -142,7 +142,7 @@ class Flow(Section):
 class Features(Section):
     """The frozen backbone that turns clips into features, or `imported`: they are there already."""
 
-    backbone: Literal["i3d", "i3d_nano", "i3d_r50", "imported"]
+    backbone: Literal["i3d", "i3d_nano", "i3d_r50", "i3d_tuned", "i3d_nano_tuned", "imported"]
     precision: Literal["float32", "bfloat16"]
     stream: StrictBool = False  # straight from the videos; never changes a result
 
@@ -245,6 +245,50 @@ class Joint(Section):
     batch_size: BatchSize = 128  # of both domains together
 
 
+class Finetune(Section):
+    """Training of the two-stream backbone itself on frames and flow; a stage of its own."""
+
+    method: Literal[
+        "source_only_late",
+        "target_supervised",
+        "adabn",
+        "cross_modal_contrastive",
+        "contrastive_modality_only",
+        "contrastive_domain_only",
+        "contrastive_without_head",
+        "contrastive_head_in_both",
+        "contrastive_same_windows",
+        "contrastive_with_pseudo_labels",
+        "contrastive_as_published",
+        "contrastive_literal",
+        "contrastive_adversarial",
+        "adversarial_adversarial",
+        "pseudo_labelling",
+        "mmd",
+        "adversarial",
+        "mm_sada",
+        "mm_sada_without_domain",
+        "cleanadapt",
+        "cleanadapt_teacher",
+    ] = "cross_modal_contrastive"
+    backbone: Literal["i3d", "i3d_nano"] = "i3d_nano"
+    lambda_: NonNegativeFloat | None = None  # weight of all but cross-entropy; None: the method's
+    tau: PositiveFloat = 0.1  # temperature of contrastive losses
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.8  # of pseudo-labels' probability
+    epochs: Epochs = 5
+    lr: PositiveFloat = 0.001
+    drop_at: Fraction | None = 0.5  # share of the run after which lr is a tenth
+    batch_size: BatchSize = 16  # of both domains together
+    weight_decay: NonNegativeFloat = 0.0
+    micro_batch: Annotated[int, Field(ge=1, le=2**20)] | None = None  # clips at once; None: all
+    precision: Literal["float32", "bfloat16"] = "float32"  # of the backbones' activations
+    statistics: Literal["own", "stored"] = "own"  # of batch normalisation in training
+    crop: Annotated[float, Field(gt=0, le=1)] = 0.8  # smallest share of a side that is seen
+    mirror: StrictBool = True  # half of the training clips
+    test_windows: Annotated[int, Field(ge=1, le=1024)] = 5  # whose logits are averaged
+    evaluations: Annotated[int, Field(ge=1, le=100_000)] = 1  # last epochs whose accuracy counts
+
+
 class Pictures(Section):
     """The small pictures of videos that the report shows."""
 
@@ -288,6 +332,8 @@ class Params(Section):
     pretrain: Pretrain
     adapt: Adapt
     joint: Joint = Joint()
+    finetune: Finetune = Finetune()
+
     pictures: Pictures = Pictures()
     evaluate: Evaluate
     retrieval: Retrieval = Retrieval()

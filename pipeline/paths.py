@@ -6,6 +6,7 @@ MODELS = Path("models")
 SOURCE_MODEL = MODELS / "source"
 ADAPTED_MODEL = MODELS / "adapted"
 JOINT_MODEL = MODELS / "joint"
+FINETUNED_MODEL = MODELS / "finetuned"
 RESULTS = Path("results")
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.clips import ClipPlan, Sampling, plan
+from pipeline.clips import LONGEST, ClipPlan, Sampling, plan
 
 SAMPLINGS: tuple[Sampling, ...] = ("spread", "consecutive")
 
@@ -130,6 +130,22 @@ def test_the_last_frame_borrows_the_pair_before_it() -> None:
     clips = mtran(80)
     assert clips.pairs[4, 0, -2:].tolist() == [78, 78]
     assert (clips.pairs.flatten()[:-1] == clips.frames.flatten()[:-1]).all()
+
+
+def test_all_shows_what_consecutive_does_and_keeps_the_other_frames_beside() -> None:
+    whole, neighbours = mtran(1000, "all"), mtran(1000, "consecutive")
+    assert (whole.frames == neighbours.frames).all()
+    assert (whole.pairs == neighbours.pairs).all()
+    assert whole.needed.tolist() == list(range(1000))
+    assert whole.distinct_pairs == list(range(999))
+    assert mtran(2, "all").needed.tolist() == [0, 1]
+
+
+def test_all_keeps_as_many_frames_as_may_be_of_a_video_that_is_longer() -> None:
+    clips = mtran(10**6, "all")
+    assert len(clips.distinct_pairs) == LONGEST // 5 * 5
+    stretches = np.diff(clips.needed) > 1
+    assert stretches.sum() == 4  # one around the middle of each of five segments
 
 
 @pytest.mark.parametrize("n_frames", [-1, 0, 1])

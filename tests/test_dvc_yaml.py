@@ -14,8 +14,9 @@ STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 DEMO = yaml.safe_load((ROOT / "data/demo/dvc.yaml").read_text())["stages"]
 BENCHMARK = yaml.safe_load((ROOT / "benchmarks/dvc.yaml").read_text())["stages"]
 JOINT = yaml.safe_load((ROOT / "joint/dvc.yaml").read_text())["stages"]
+FINETUNE = yaml.safe_load((ROOT / "finetune/dvc.yaml").read_text())["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
-ALL = STAGES | DEMO | JOINT
+ALL = STAGES | DEMO | JOINT | FINETUNE
 
 
 def needed(stage: str) -> set[Path]:
@@ -101,11 +102,15 @@ def test_the_run_cache_sees_every_parameter(stage: str) -> None:
 
 
 def test_what_sees_the_source_is_not_run_with_the_source_free_stages() -> None:
-    assert not JOINT.keys() & STAGES.keys()
-    outs = {"models/joint", "results/joint.json"}
+    assert not (JOINT | FINETUNE).keys() & STAGES.keys()
+    outs = {"models/joint", "results/joint.json", "models/finetuned", "results/finetune.json"}
     assert not [dep for stage in STAGES.values() for dep in stage["deps"] if dep in outs]
-    assert not [stage for stage in STAGES if "pipeline/joint" in STAGES[stage]["deps"]]
-    assert JOINT["joint"]["wdir"] == ".."
+    assert not [
+        stage
+        for stage in STAGES
+        if {"pipeline/joint", "pipeline/finetune"} & {*STAGES[stage]["deps"]}
+    ]
+    assert JOINT["joint"]["wdir"] == FINETUNE["finetune"]["wdir"] == ".."
 
 
 def test_only_the_source_model_leads_from_the_source_to_adapt() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline import lossless
+from pipeline.errors import UserError
 from pipeline.video import Frames, Section
 
 SHAPES = st.one_of(
@@ -34,6 +35,24 @@ def test_noise_survives_lossless_coding_at_any_frame_rate(
     frames = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     decoded, _ = lossless.decode(lossless.encode(frames, fps=fps, note={}))
     assert (decoded == frames).all()
+
+
+@pytest.mark.parametrize("rows", [[0], [11], [12, 13], [5, 23, 24, 39], list(range(40))])
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_some_frames_are_those_that_all_of_them_hold(
+    rows: list[int], channels: tuple[int, ...]
+) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (40, 24, 24, *channels), np.uint8)
+    coded = lossless.encode(frames, fps=25, note={"rows": rows})
+    some, note = lossless.decode(coded, lambda note: note["rows"])
+    assert note == {"rows": rows}
+    assert (some == frames[rows]).all()
+
+
+def test_a_frame_that_is_not_there_is_told() -> None:
+    coded = lossless.encode(np.zeros((3, 24, 24), np.uint8), fps=25, note={})
+    with pytest.raises(UserError, match="no pictures as this program writes them"):
+        lossless.decode(coded, lambda _: [3])
 
 
 def test_lossless_coding_is_the_same_to_the_byte_and_depends_on_the_note() -> None:

@@ -80,7 +80,7 @@ FAULTS: list[tuple[str, Any, str]] = [
     ("engine.workers", True, "engine.workers: true or false belong nowhere here"),
     ("task.classes", [True, "walk"], "task.classes: true or false belong nowhere here (a name"),
     ("clips.segments", 0, "clips.segments: should be greater than 0; got 0"),
-    ("clips.sampling", "random", "clips.sampling: should be 'spread' or 'consecutive'"),
+    ("clips.sampling", "random", "clips.sampling: should be 'spread', 'consecutive' or 'all'"),
     ("decode.size", 81, "decode.size: should be a multiple of 2; got 81"),
     ("decode.size", 16, "decode.size: should be greater than or equal to 32; got 16"),
     ("network.dropout", 1.0, "network.dropout: should be less than 1; got 1.0"),

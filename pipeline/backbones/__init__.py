@@ -16,17 +16,26 @@ from pipeline.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Name = Literal["i3d", "i3d_nano", "i3d_r50"]
+Name = Literal["i3d", "i3d_nano", "i3d_r50", "i3d_tuned", "i3d_nano_tuned"]
 Stream = Literal["rgb", "flow"]
 
 CHANNELS: dict[Stream, int] = {"rgb": 3, "flow": 2}
-WIDTH: dict[Name, float] = {"i3d": 1.0, "i3d_nano": 0.25}
-DIM: dict[Name, int] = {"i3d": 1024, "i3d_nano": 256, "i3d_r50": 2048}
+WIDTH: dict[Name, float] = {
+    **{"i3d": 1.0, "i3d_tuned": 1.0},
+    **{"i3d_nano": 0.25, "i3d_nano_tuned": 0.25},
+}
+DIM: dict[Name, int] = {
+    **{"i3d": 1024, "i3d_tuned": 1024},
+    **{"i3d_nano": 256, "i3d_nano_tuned": 256},
+    "i3d_r50": 2048,
+}
+_TUNED = "make them with `dvc repro finetune/dvc.yaml` and `python -m pipeline.finetune.export`"
 CLASSES = 10_000  # that a network may tell apart; a file must not have gigabytes made for it
 _REMEDY: dict[Name, str] = {
     "i3d": "fetch them with `python -m pipeline.backbones.weights i3d`",
     "i3d_nano": "they are part of this repository, so restore them from it",
     "i3d_r50": "fetch them with `python -m pipeline.backbones.weights i3d_r50`",
+    **{"i3d_tuned": _TUNED, "i3d_nano_tuned": _TUNED},
 }
 
 
@@ -58,10 +67,21 @@ def load(name: Name, stream: Stream, folder: Path) -> nn.Module:
         UserError: the file is missing, is no safetensors file, or is of another network.
     """
     import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     from pipeline.backbones.folding import fold_batchnorm
+
+    folded = fold_batchnorm(trainable(name, stream, folder)).requires_grad_(False)
+    return folded.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+
+
+def trainable(name: Name, stream: Stream, folder: Path) -> nn.Module:
+    """The network as it was trained: weights of `folder`/<stream>.safetensors, nothing folded.
+
+    Raises:
+        UserError: the file is missing, is no safetensors file, or is of another network.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
 
     path = folder / f"{stream}.safetensors"
     if not path.is_file():
@@ -70,9 +90,7 @@ def load(name: Name, stream: Stream, folder: Path) -> nn.Module:
         state = load_file(path)
     except (KeyError, OSError, SafetensorError, ValueError) as error:
         raise UserError(f"{path} is no safetensors file ({error}); {_REMEDY[name]}") from error
-    model = restore(name, stream, state, str(path))
-    folded = fold_batchnorm(model).requires_grad_(False)
-    return folded.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return restore(name, stream, state, str(path))
 
 
 def for_cpu(network: nn.Module) -> nn.Module:

@@ -33,7 +33,7 @@ class _Part(BaseModel):
 
 
 class _Backbone(_Part):
-    backbone: Literal["i3d", "i3d_nano", "i3d_r50", "imported"]
+    backbone: Literal["i3d", "i3d_nano", "i3d_r50", "i3d_tuned", "i3d_nano_tuned", "imported"]
 
 
 class _Frames(_Part):

@@ -84,6 +84,8 @@ class JointMethod:
     """Whether the method needs a network with batch normalisation."""
     statistics: ClassVar[Domain] = "source"
     """Whose statistics a network with batch normalisation keeps."""
+    sees_target: ClassVar[bool] = True
+    """Whether training looks at the target's videos at all."""
     learns_from: ClassVar[Domain] = "source"
     """Whose labelled videos are the `source` of its data; `target` makes it an upper bound."""
 

@@ -13,6 +13,8 @@ from pipeline.model import Model
 class SourceOnlyLate(JointMethod):
     """The source's cross-entropy: what every other method of joint training adds its terms to."""
 
+    sees_target: ClassVar[bool] = False
+
     def alignment(
         self, model: Model, data: JointData, batch: JointBatch, source: LateOutput
     ) -> dict[str, Tensor]:
