@@ -179,8 +179,8 @@ def read() -> Results:
         domains=_table(DOMAINS, _Placed),
         relations=relations.load(RELATIONS, MODELS, _tested(predictions)),
         pictures={
-            "source": Pictures.of(paths.pictures(_domain(card, "pretrain", "source"))),
-            "target": Pictures.of(paths.pictures(_domain(card, "adapt", "target"))),
+            "source": _pictures(_domain(card, "pretrain", "source")),
+            "target": _pictures(_domain(card, "adapt", "target")),
         },
     )
     if results.labelled:
@@ -194,6 +194,12 @@ def _tested(predictions: Rows) -> int:
     """How many test videos each seed has."""
     first = [row for row in predictions if row["seed"] == predictions[0]["seed"]]
     return sum(row["split"] == "test" for row in first)
+
+
+def _pictures(domain: str) -> Mapping[str, bytes]:
+    """A domain's pictures; none of the source of a received model, which goes by another name."""
+    folder = paths.pictures(domain)
+    return Pictures.of(folder) if folder.exists() else {}
 
 
 def _domain(card: Mapping[str, Any], stage: str, role: str) -> str:
