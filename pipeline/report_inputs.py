@@ -197,7 +197,7 @@ def _tested(predictions: Rows) -> int:
 
 
 def _pictures(domain: str) -> Mapping[str, bytes]:
-    """A domain's pictures; none of the source of a received model, which goes by another name."""
+    """A domain's pictures; none where the domain's data are not at hand."""
     folder = paths.pictures(domain)
     return Pictures.of(folder) if folder.exists() else {}
 

@@ -188,10 +188,10 @@ def test_a_bad_video_is_told_by_features_where_they_come_straight_from_the_video
 
 def test_adaptation_needs_nothing_of_the_source_but_its_model(workspace: Workspace) -> None:
     def made() -> dict[str, str]:
-        """What adapt and evaluate leave; retrieval and report show the source beside it."""
-        later = ("report.html", "retrieval.", "domains.", "figures/")
+        """All but what shows the source beside the target."""
         found = hashes(project / "results") | hashes(project / "models/adapted")
-        return {name: content for name, content in found.items() if not name.startswith(later)}
+        both = ("report.html", "retrieval.", "domains.", "figures/domains_", "figures/embedding_")
+        return {name: content for name, content in found.items() if not name.startswith(both)}
 
     project = workspace.folder
     before = made()
@@ -201,10 +201,14 @@ def test_adaptation_needs_nothing_of_the_source_but_its_model(workspace: Workspa
         shutil.rmtree(project / "data" / folder)
     for folder in (".staging", ".dvc/cache", "models/adapted", "results"):
         shutil.rmtree(project / folder)
-    workspace.run("dvc", "repro", "features@street")
+    workspace.run("dvc", "repro", "features@street", "pictures@street")
     workspace.run("dvc", "repro", "--single-item", "--force", "adapt", "evaluate")
+    told = workspace.run("python", "-m", "pipeline.stages.retrieval")
+    assert "retrieval: none, of studio only the model is here" in told
+    workspace.run("python", "-m", "pipeline.stages.report")
     assert not list((project / "data/features").glob("studio*"))
     assert made() == before
+    assert "Nearest source videos" not in (project / "results/report.html").read_text()
 
 
 def test_features_that_a_user_has_lead_to_metrics_too(tmp_path: Path) -> None:

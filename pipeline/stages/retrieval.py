@@ -6,8 +6,8 @@ Writes  results/retrieval.csv (the source videos nearest to each target video, f
         results/domains.csv (t-SNE points of both domains, first seed), results/retrieval.json
         (share of the nearest that show the same class, mean over the seeds)
 
-Nothing is adapted here, so it may look at the source. Where the source is a model that was
-received, there is nothing to look at, and the tables are empty.
+Nothing is adapted here, so it may look at the source. Where its model alone is at hand, received or
+without the features, the tables are empty.
 """
 
 import copy
@@ -92,9 +92,10 @@ def main() -> None:
     """Runs the stage."""
     p = params.load()
     source, target = p.task.source, p.task.target
-    listed = index.read_videos(paths.videos(source))
-    if index.is_model(listed):
-        print("retrieval: none, the source is a model that was received")
+    here = paths.features(source).exists()
+    listed = index.read_videos(paths.videos(source)) if here else []
+    if not here or index.is_model(listed):
+        print(f"retrieval: none, of {source} only the model is here")
         write({}, [], [])
         return
     card, before = checkpoints.load(paths.SOURCE_MODEL)
