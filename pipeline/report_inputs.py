@@ -101,6 +101,10 @@ class _Shares(_Form):
     adapted: Share | None = None
 
 
+class _Retrieval(_Form):
+    nearest_same_class: _Shares
+
+
 class _Row(BaseModel):
     """A row of a table, whose cells are text."""
 
@@ -174,7 +178,7 @@ def read() -> Results:
         predictions=predictions,
         confusion=_table(CONFUSION, _Confused),
         embedding=_table(EMBEDDING, _Embedded),
-        shares=_json(SHARES, _Shares),
+        shares=_json(SHARES, _Retrieval)["nearest_same_class"],
         retrieval=_table(RETRIEVAL, _Found),
         domains=_table(DOMAINS, _Placed),
         relations=relations.load(RELATIONS, MODELS, _tested(predictions)),

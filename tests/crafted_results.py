@@ -31,7 +31,7 @@ _JSON: Mapping[str, tuple[str, Mapping[str, Any]]] = {
             }
         },
     ),
-    "shares of all": ("results/retrieval.json", {"adapted": 1e300}),
+    "shares of all": ("results/retrieval.json", {"nearest_same_class": {"adapted": 1e300}}),
     "many videos": (METRICS, {"labelled_test_videos": "9" * 5000}),
     "fewer than none": (METRICS, {"labelled_test_videos": -1}),
 }

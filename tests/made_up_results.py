@@ -153,7 +153,7 @@ def write(results: Results, folder: Path) -> None:
     (models / "adapted/card.json").write_text(json.dumps(results.card))
     made.mkdir()
     (made / "metrics.json").write_text(json.dumps(results.metrics))
-    (made / "retrieval.json").write_text(json.dumps(results.shares))
+    (made / "retrieval.json").write_text(json.dumps({"nearest_same_class": results.shares}))
     for name in ("predictions", "confusion", "embedding", "retrieval", "domains"):
         rows = getattr(results, name)
         tables.write(made / f"{name}.csv", rows, list(rows[0]) if rows else ["seed", "actual"])

@@ -84,7 +84,8 @@ def write(
     """Writes all that the stage leaves."""
     tables.write(paths.RESULTS / "retrieval.csv", found, FOUND)
     tables.write(paths.RESULTS / "domains.csv", points, POINTS)
-    atomic.write_file(paths.RESULTS / "retrieval.json", json.dumps(shares, indent=2) + "\n")
+    metrics = {"nearest_same_class": shares}
+    atomic.write_file(paths.RESULTS / "retrieval.json", json.dumps(metrics, indent=2) + "\n")
 
 
 @alone(paths.lock("retrieval"), "retrieval")
