@@ -4,50 +4,40 @@ A log of training comes from others where a source model was received. The page 
 shows; here is looked after that there is something to show.
 """
 
-import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import ConfigDict, Field, FiniteFloat
 
-from pipeline import faults, params, paths, relations, tables
+from pipeline import params, paths, relations
+from pipeline.checked_files import AGAIN, Form, Row, Share, json_file, log, require, table
 from pipeline.doubts import Rows
 from pipeline.errors import UserError
 from pipeline.pictures import Pictures
 from pipeline.results import MODELS, Results
 
-DEEPEST = 16  # tables in tables
-SHOWN = 5  # faults of a file that are told
-Share = Annotated[float, Field(ge=0, le=1)]
 Models = Literal["source_only", "adapted"]
-AGAIN = "make it again with `dvc repro`"
 
 
-class _Form(BaseModel):
-    """What a file must hold at least."""
-
-    model_config = ConfigDict(strict=True)
-
-
-class _Pretrained(_Form):
+class _Pretrained(Form):
     source: str
     test_accuracy: dict[str, Share]
 
 
-class _Adapted(_Form):
+class _Adapted(Form):
     target: str
     method: str
     warnings: dict[str, list[str]]
 
 
-class _Training(_Form):
+class _Training(Form):
     pretrain: _Pretrained
     adapt: _Adapted
 
 
-class _Card(_Form):
+class _Card(Form):
     classes: Annotated[list[str], Field(min_length=1)]
     seeds: Annotated[list[int], Field(min_length=1)]
     layers: int
@@ -57,14 +47,14 @@ class _Card(_Form):
     training: _Training
 
 
-class _LabelFree(_Form):
+class _LabelFree(Form):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, float] = Field(init=False)
     mean_entropy: float
     predicted_classes: float
 
 
-class _Unmeasured(_Form):
+class _Unmeasured(Form):
     label_free: _LabelFree
 
 
@@ -85,7 +75,7 @@ class _MeasuredOverEpochs(_Measured):
     oracle: Share
 
 
-class _Metrics(_Form):
+class _Metrics(Form):
     labelled_test_videos: Annotated[int, Field(ge=0)]
     source_only: _Unmeasured
     adapted: _Unmeasured
@@ -96,20 +86,16 @@ class _LabelledMetrics(_Metrics):
     adapted: _MeasuredOverEpochs
 
 
-class _Shares(_Form):
+class _Shares(Form):
     source_only: Share | None = None
     adapted: Share | None = None
 
 
-class _Retrieval(_Form):
+class _Retrieval(Form):
     nearest_same_class: _Shares
 
 
-class _Row(BaseModel):
-    """A row of a table, whose cells are text."""
-
-
-class _Predicted(_Row):
+class _Predicted(Row):
     seed: int
     key: str
     split: str
@@ -120,13 +106,13 @@ class _Predicted(_Row):
     adapted_confidence: Share
 
 
-class _Confused(_Row):
+class _Confused(Row):
     actual: str
     source_only: str
     adapted: str
 
 
-class _Embedded(_Row):
+class _Embedded(Row):
     model: Models
     key: str
     label: str
@@ -134,7 +120,7 @@ class _Embedded(_Row):
     y: FiniteFloat
 
 
-class _Found(_Row):
+class _Found(Row):
     model: Models
     key: str
     rank: int
@@ -146,13 +132,6 @@ class _Found(_Row):
 
 class _Placed(_Embedded):
     domain: str
-
-
-class _Logged(_Row):
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, float | Literal[""]] = Field(init=False)
-    seed: int
-    epoch: Annotated[int, Field(ge=0, le=10**6)]
 
 
 CARD, METRICS = paths.ADAPTED_MODEL / "card.json", paths.RESULTS / "metrics.json"
@@ -169,18 +148,18 @@ def read() -> Results:
     Raises UserError: a file is missing, or is not what the stages write, or files are not of one
     run; a line a fault.
     """
-    card, predictions = _json(CARD, _Card), _table(PREDICTIONS, _Predicted)
+    card, predictions = json_file(CARD, _Card), table(PREDICTIONS, _Predicted)
     results = Results(
         card=card,
-        metrics=_json(METRICS, _Metrics),
-        pretrain=_log(paths.SOURCE_MODEL / "training.csv"),
-        adapt=_log(paths.ADAPTED_MODEL / "training.csv"),
+        metrics=json_file(METRICS, _Metrics),
+        pretrain=log(paths.SOURCE_MODEL / "training.csv"),
+        adapt=log(paths.ADAPTED_MODEL / "training.csv"),
         predictions=predictions,
-        confusion=_table(CONFUSION, _Confused),
-        embedding=_table(EMBEDDING, _Embedded),
-        shares=_json(SHARES, _Retrieval)["nearest_same_class"],
-        retrieval=_table(RETRIEVAL, _Found),
-        domains=_table(DOMAINS, _Placed),
+        confusion=table(CONFUSION, _Confused),
+        embedding=table(EMBEDDING, _Embedded),
+        shares=json_file(SHARES, _Retrieval)["nearest_same_class"],
+        retrieval=table(RETRIEVAL, _Found),
+        domains=table(DOMAINS, _Placed),
         relations=relations.load(RELATIONS, MODELS, _tested(predictions)),
         pictures={
             "source": _pictures(_domain(card, "pretrain", "source")),
@@ -188,7 +167,7 @@ def read() -> Results:
         },
     )
     if results.labelled:
-        _require(METRICS, _LabelledMetrics, results.metrics)
+        require(METRICS, _LabelledMetrics, results.metrics)
     for path, wrong in _differences(results):
         raise UserError(f"{path}: {wrong}; the files are of several runs, or damaged: {AGAIN}")
     return results
@@ -212,54 +191,6 @@ def _domain(card: Mapping[str, Any], stage: str, role: str) -> str:
     if not re.fullmatch(params.DOMAIN_NAME, name):
         raise UserError(f"{CARD}: {name!r:.99} is no name of a domain; {AGAIN}")
     return name
-
-
-def _json(path: Path, form: type[BaseModel]) -> Mapping[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not _shallow(content):
-            raise ValueError(f"tables in tables, more than {DEEPEST} deep")
-    except FileNotFoundError:
-        raise UserError(
-            f"{path}: no such file; `dvc repro` makes it, `dvc pull` fetches it"
-        ) from None
-    except (OSError, RecursionError, ValueError) as fault:
-        raise UserError(f"{path}: not JSON ({fault}); {AGAIN}") from None
-    _require(path, form, content)
-    known: Mapping[str, Any] = content
-    return known
-
-
-def _shallow(value: object, levels: int = DEEPEST) -> bool:
-    parts: Iterable[object] = value if isinstance(value, list) else ()
-    if isinstance(value, Mapping):
-        parts = value.values()
-    return levels > 0 and all(_shallow(part, levels - 1) for part in parts)
-
-
-def _table(path: Path, form: type[BaseModel]) -> Sequence[Mapping[str, str]]:
-    rows = tables.read(path)
-    for number, row in enumerate(rows, start=2):
-        _require(path, form, row, f" line {number}")
-    return rows
-
-
-def _log(path: Path) -> Sequence[Mapping[str, str]]:
-    """A log of training; figures' files are named after its columns."""
-    rows = _table(path, _Logged)
-    if not rows or not all(name.isidentifier() for name in rows[0]):
-        columns = ", ".join(rows[0]) if rows else "no row"
-        raise UserError(f"{path}: no log of training ({columns}); {AGAIN}")
-    return rows
-
-
-def _require(path: Path, form: type[BaseModel], content: object, where: str = "") -> None:
-    try:
-        form.model_validate(content)
-    except ValidationError as fault:
-        lines = faults.lines(Path(f"{path}{where}"), form, fault)
-        more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-        raise UserError("\n".join([*lines[:SHOWN], *more, AGAIN])) from None
 
 
 def _differences(results: Results) -> Iterable[tuple[Path, str]]:
