@@ -95,6 +95,13 @@ class Course:
         source_model, _ = self._jointly("source_only_late", seed, tested=False)
         return self._adapted(source_model, seed)
 
+    def tested(self, network: TwoStream) -> Tensor:
+        """Logits (n, c) of the n labelled test videos, mean over their windows."""
+        count, workers = self.section.test_windows, self.settings.workers
+        videos, domain = self.domains.test[0], self.card.statistics
+        seen = survey.features(network, videos, domain, windows=count, workers=workers)
+        return survey.said(network, seen).logits.cpu()
+
     def new_network(self, seed: int) -> TwoStream:
         """Where a seed begins: the backbones as published, new classifiers."""
         network = pretrained(self.section.backbone, self.weights, len(self.classes), seed)
@@ -128,7 +135,7 @@ class Course:
         first = self.settings.epochs - self.section.evaluations + 1
 
         def after(run: Run, result: Callable[[], TwoStream], row: Row) -> None:
-            if tested and run.epoch >= first:
+            if tested and run.epoch >= first and self.domains.test[0].keys:
                 count, workers = self.section.test_windows, self.settings.workers
                 row["accuracy"] = survey.accuracy(
                     result(), *self.domains.test, domain, windows=count, workers=workers

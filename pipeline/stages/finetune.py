@@ -3,7 +3,8 @@
 Reads   data/frames/<domain>, data/flow/<domain>, data/index/<source>/{videos,labels,classes}.csv,
         data/index/<target>/{videos,labels,classes}.csv, models/<backbone>,
         params seeds, task, clips, finetune
-Writes  models/finetuned (a model a seed, card.json, training.csv), results/finetune.json
+Writes  models/finetuned (a model a seed, card.json, training.csv), results/finetune.json,
+        results/finetune_predictions.csv (the labelled test videos)
 
 The target's labels are those of its test videos, for the accuracy; its training videos' labels are
 learnt by the method target_supervised, an upper bound, alone. A killed run goes on from its last
@@ -12,6 +13,7 @@ whole epoch, which .staging/finetune keeps.
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from pipeline import (
     atomic,
@@ -19,21 +21,22 @@ from pipeline import (
     checkpoints,
     engine,
     index,
-    metrics,
     params,
     paths,
     stages,
     tables,
 )
 from pipeline.errors import UserError
-from pipeline.finetune import processes
-from pipeline.finetune.card import FinetunedCard
+from pipeline.evaluation import Predictions
+from pipeline.finetune import measured, processes
 from pipeline.finetune.frames import Cache
 from pipeline.finetune.network import TwoStream
 from pipeline.finetune.run import Settings, Videos
 from pipeline.finetune.seeds import Course, Domains
 from pipeline.labelling import Labelled, of_classes, of_split, task_classes
 from pipeline.staging import Staging
+
+PREDICTED = ["seed", "key", "actual", "predicted", "confidence"]
 
 
 def cache(domain: str, length: int) -> Cache:
@@ -103,7 +106,7 @@ def main() -> None:
         with course.staging.lock(f"-{processes.rank()}"):
             runs = {seed: course.trained(seed) for seed in p.seeds}
             if processes.rank() == 0:
-                _write(course.card, runs, p, learnt)
+                _write(course, runs, p.task)
                 course.staging.prune(keep=())
 
 
@@ -118,34 +121,40 @@ def _require_videos(*names: str) -> None:
 
 
 def _write(
-    card: FinetunedCard,
+    course: Course,
     runs: Mapping[int, tuple[TwoStream, list[dict[str, float]]]],
-    p: params.Params,
-    learnt: Domains,
+    task: params.Task,
 ) -> None:
-    section = p.finetune
-    how = {"source": p.task.source, "target": p.task.target, **section.model_dump()}
-    rows = [tables.rounded({"seed": seed, **row}) for seed, (_, log) in runs.items() for row in log]
+    section, (test, labels) = course.section, course.domains.test
+    how = {"source": task.source, "target": task.target, **section.model_dump()}
+    logs = {seed: log for seed, (_, log) in runs.items()}
     models = {seed: network for seed, (network, _) in runs.items()}
-    checkpoints.save(paths.FINETUNED_MODEL, models, card.trained("finetune", **how), rows)
-    accuracies = {
-        seed: sum(said) / len(said)
-        for seed, (_, log) in runs.items()
-        for said in [[row["accuracy"] for row in log if "accuracy" in row]]
-    }
-    mean, deviation = metrics.mean_and_deviation(list(accuracies.values()))
+    rows = [tables.rounded({"seed": seed, **row}) for seed, log in logs.items() for row in log]
+    checkpoints.save(paths.FINETUNED_MODEL, models, course.card.trained("finetune", **how), rows)
     result = {
         "method": section.method,
         "backbone": section.backbone,
-        "labelled_test_videos": len(learnt.test[0].keys),
+        "labelled_test_videos": len(test.keys),
         "evaluations": section.evaluations,
-        "accuracy": mean,
-        "accuracy_sd": deviation if len(accuracies) > 1 else None,
-        "seeds": accuracies,
     }
-    atomic.write_file(paths.RESULTS / "finetune.json", json.dumps(result, indent=2) + "\n")
-    spread = f" (sd {deviation:.1%})" if len(accuracies) > 1 else ""
-    print(f"{section.method}: {mean:.1%}{spread} of the target's test videos")
+    predictions: list[tables.Row] = []
+    if test.keys:
+        said = Predictions({seed: course.tested(network) for seed, network in models.items()})
+        result |= measured.numbers(logs, said, labels, course.classes)
+        predictions = measured.rows(said, test.keys, labels, course.classes)
+    tables.write(paths.RESULTS / "finetune_predictions.csv", predictions, PREDICTED)
+    text = json.dumps(result, indent=2, ensure_ascii=False)
+    atomic.write_file(paths.RESULTS / "finetune.json", text + "\n")
+    _print(result)
+
+
+def _print(result: Mapping[str, Any]) -> None:
+    if not result["labelled_test_videos"]:
+        print("no test video of the target has a label of the task's classes: no accuracy")
+        return
+    mean, deviation = result["accuracy"], result["accuracy_sd"]
+    spread = f" (sd {deviation:.1%})" if deviation is not None else ""
+    print(f"{result['method']}: {mean:.1%}{spread} of the target's test videos")
 
 
 if __name__ == "__main__":
