@@ -22,6 +22,7 @@ class _Finetuned(Form):
     source: str
     target: str
     method: str
+    test_windows: int
 
 
 class _Training(Form):
