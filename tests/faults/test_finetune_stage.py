@@ -1,5 +1,6 @@
 """Stage `finetune` as DVC runs it: from videos to a backbone, and killed on the way."""
 
+import json
 import os
 import random
 import shutil
@@ -32,8 +33,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def made(project: Workspace) -> dict[str, bytes]:
     """What the stage leaves, by file."""
     folder = project.folder / "models/finetuned"
-    result = project.folder / "results/finetune.json"
-    return {path.name: path.read_bytes() for path in [*sorted(folder.iterdir()), result]}
+    results = sorted((project.folder / "results").glob("finetune*.*"))
+    return {path.name: path.read_bytes() for path in [*sorted(folder.iterdir()), *results]}
 
 
 def test_a_second_run_has_nothing_to_do_and_nothing_stays_in_the_staging_store(
@@ -41,7 +42,9 @@ def test_a_second_run_has_nothing_to_do_and_nothing_stays_in_the_staging_store(
 ) -> None:
     assert stages_run(project.run("dvc", "repro", "finetune/dvc.yaml")) == []
     assert not list((project.folder / ".staging/finetune").glob("*/[0-9a-f]*"))
-    assert {"seed-0.safetensors", "seed-1.safetensors", "finetune.json"} < made(project).keys()
+    expected = {"seed-0.safetensors", "seed-1.safetensors", "finetune.json", "finetune.html"}
+    assert expected | {"finetune_predictions.csv"} < made(project).keys()
+    assert (project.folder / "results/finetune_figures/confusion.svg").exists()
 
 
 def test_killed_time_and_again_it_ends_in_the_same_bytes(project: Workspace) -> None:
@@ -82,8 +85,11 @@ def test_a_fine_tuned_network_is_a_backbone_of_its_own(project: Workspace) -> No
     plain = (project.folder / "data/features/yard/0000.h5").read_bytes()
     project.run(sys.executable, "-m", "pipeline.finetune.export", "--seed", "1")
     project.set_params(features={"backbone": "i3d_nano_tuned"})
-    project.run("dvc", "repro", "features@yard")
+    project.run("dvc", "repro", "evaluate")
     assert (project.folder / "data/features/yard/0000.h5").read_bytes() != plain
+    card = json.loads((project.folder / "models/adapted/card.json").read_text())
+    assert card["features"]["features"]["backbone"] == "i3d_nano_tuned"
+    assert card["training"]["adapt"]["method"] == "mtran"
 
 
 def test_a_seed_that_is_not_there_is_told(project: Workspace) -> None:
