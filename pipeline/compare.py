@@ -6,12 +6,11 @@ An experiment is what `dvc exp run` left, or a commit that has results. Beside e
 its method, what else it changed, accuracies where the target has labels, and label-free scores.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 import pipeline.stages
-from pipeline import atomic, comparison, comparison_page, experiments, tables
+from pipeline import atomic, command_line, comparison, comparison_page, experiments, tables
 from pipeline.comparison import Shown
 from pipeline.errors import UserError
 from pipeline.experiments import Experiment
@@ -47,11 +46,7 @@ def _told(cell: tables.Cell) -> str:
 
 def main() -> None:
     """Prints the table, and writes what is asked for."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.compare",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line.parser("compare", __doc__)
     parser.add_argument("--csv", type=Path, help="write the table")
     parser.add_argument("--svg", type=Path, help="write a picture of the accuracies")
     parser.add_argument("--html", type=Path, help="write a page, with what the weights do")

@@ -10,16 +10,15 @@ Writes  into a new FOLDER: rgb.npy and flow.npy, (n, T, W, d) float32, or with -
 Such a folder is also what a domain of `dataset: imported` may hold: the same features come back.
 """
 
-import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from pipeline import atomic, index, listed_features, paths, store, tables
+import pipeline.stages
+from pipeline import atomic, command_line, index, listed_features, paths, store, tables
 from pipeline.errors import UserError
 from pipeline.fingerprint import fingerprint
 from pipeline.index import Video
@@ -88,13 +87,12 @@ def _extractor(provenance: Mapping[str, Any]) -> str | None:
     return f"vidshift {backbone}, provenance {fingerprint(**provenance)}"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.feature_export",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Writes the folder and says what is in it.
+
+    Raises UserError: see `export`, or a file that cannot be read or written.
+    """
+    parser = command_line.parser("feature_export", __doc__)
     parser.add_argument("domain", help="a name under `domains` in params.yaml")
     parser.add_argument("folder", type=Path, help="yet to be made")
     parser.add_argument("--a-file-a-video", action="store_true")
@@ -104,14 +102,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         videos = index.read_videos(paths.videos(chosen.domain))
         labels = index.read_labels(paths.labels(chosen.domain))
         export(held, videos, labels, chosen.folder, a_file_a_video=chosen.a_file_a_video)
-    except (OSError, UserError) as fault:
-        print(f"error: {fault}", file=sys.stderr)
-        return 1
+    except OSError as fault:
+        raise UserError(str(fault)) from None
     _, segments, windows, dim = held.rgb.shape
     shape = f"T = {segments}, W = {windows}, d = {dim}"
     print(f"{chosen.folder}: {len(videos)} videos, {shape}, rgb and flow")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    pipeline.stages.run(main, "interrupted: no folder was written")

@@ -8,7 +8,6 @@ Reads headers and the first frame of each video; --measure takes a few videos th
 estimate time and disk, and 0 leaves that out.
 """
 
-import argparse
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 from statistics import median
 
 import pipeline.stages
-from pipeline import concerns, datasets, estimates, flow, params, paths, survey
+from pipeline import command_line, concerns, datasets, estimates, flow, params, paths, survey
 from pipeline.datasets.class_maps import class_map
 from pipeline.decoding import VideoDecoder
 from pipeline.estimates import Stage
@@ -141,11 +140,7 @@ def _size(disk: float) -> str:
 
 def main() -> None:
     """Prints what is there, warnings and estimates."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.inspect",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line.parser("inspect", __doc__)
     parser.add_argument("domains", nargs="*", metavar="DOMAIN_OR_FOLDER")
     parser.add_argument("--measure", type=int, default=2, help="videos of each domain to try")
     options = parser.parse_args()

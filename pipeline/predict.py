@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pipeline.stages
-from pipeline import engine, paths, prediction_page, tables
+from pipeline import command_line, engine, paths, prediction_page, tables
 from pipeline.datasets.disk import videos_below
 from pipeline.errors import UserError
 from pipeline.html import printable
@@ -81,11 +81,7 @@ def labelled(
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.predict",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line.parser("predict", __doc__)
     parser.add_argument("videos", nargs="+", type=Path, metavar="VIDEO_OR_FOLDER")
     parser.add_argument("--model", type=Path, default=paths.ADAPTED_MODEL)
     parser.add_argument("--top", type=int, default=5, help="classes of each video that are told")

@@ -5,13 +5,13 @@
 Several may be named; the later one wins.
 """
 
-import argparse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from pipeline import command_line
 from pipeline.errors import UserError
 
 FOLDER = Path(__file__).parent.parent / "presets"
@@ -46,11 +46,7 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 def main() -> None:
     """Prints the options of the presets named on the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.presets",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line.parser("presets", __doc__)
     parser.add_argument("name", nargs="+", choices=names())
     print(*(word for name in parser.parse_args().name for word in options(name)))
 

@@ -130,10 +130,10 @@ def test_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert feature_export.main(["mine", "out"]) == 1
-    assert "no feature files; `dvc repro` makes them" in capsys.readouterr().err
+    with pytest.raises(UserError, match="no feature files; `dvc repro` makes them"):
+        feature_export.main(["mine", "out"])
     write(paths.features("mine"), EXTRACTED)
     index.write_videos(paths.videos("mine"), videos())
     index.write_labels(paths.labels("mine"), LABELS)
-    assert feature_export.main(["mine", "out"]) == 0
+    feature_export.main(["mine", "out"])
     assert capsys.readouterr().out == "out: 3 videos, T = 5, W = 2, d = 4, rgb and flow\n"

@@ -55,12 +55,13 @@ def project(made: Path, tmp_path: Path, handed: Path, monkeypatch: pytest.Monkey
 
 
 def receive(folder: Path, *more: str) -> None:
-    assert handover.main(["receive", str(folder), *more]) == 0
+    handover.main(["receive", str(folder), *more])
 
 
-def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    assert handover.main(list(arguments)) == 1
-    return capsys.readouterr().err
+def refusal(*arguments: str) -> str:
+    with pytest.raises(UserError) as refused:
+        handover.main(list(arguments))
+    return str(refused.value)
 
 
 def change(**sections: Any) -> None:
@@ -167,25 +168,21 @@ def test_receiving_twice_is_receiving_once(project: Path, handed: Path) -> None:
     assert hashes(paths.raw(MODEL)) == before
 
 
-def test_another_model_or_domain_of_that_name_is_kept(
-    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_another_model_or_domain_of_that_name_is_kept(project: Path, tmp_path: Path) -> None:
     other = source_model.export(tmp_path / "other")
     before = hashes(paths.raw(MODEL))
-    assert "something else is there" in refusal(capsys, "receive", str(other))
-    told = refusal(capsys, "receive", str(other), "--as", TARGET)
+    assert "something else is there" in refusal("receive", str(other))
+    told = refusal("receive", str(other), "--as", TARGET)
     assert f"domains.{TARGET} is of dataset imported" in told
-    assert "letters, digits, - and _" in refusal(capsys, "receive", str(other), "--as", "../x")
+    assert "letters, digits, - and _" in refusal("receive", str(other), "--as", "../x")
     assert hashes(paths.raw(MODEL)) == before
     receive(other, "--as", "another")
     assert paths.raw("another").is_dir()
 
 
-def test_a_faulty_folder_leaves_nothing(
-    project: Path, handed: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_faulty_folder_leaves_nothing(project: Path, handed: Path) -> None:
     (handed / "card.json").write_text("{}")
-    assert "other bytes" in refusal(capsys, "receive", str(handed), "--as", "new")
+    assert "other bytes" in refusal("receive", str(handed), "--as", "new")
     assert not paths.raw("new").exists()
 
 

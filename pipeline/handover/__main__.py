@@ -7,13 +7,12 @@
 such a folder, puts it into data/raw/NAME as a domain of its own, and says what params.yaml needs.
 """
 
-import argparse
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline import params, paths
+import pipeline.stages
+from pipeline import command_line, params, paths
 from pipeline.checkpoints import Card
 from pipeline.errors import UserError
 from pipeline.handover import bundle, exported, fit, received
@@ -64,13 +63,12 @@ def _needed(name: str, card: Card, p: params.Params) -> list[str]:
     return [*lines, "then `dvc repro` adapts it, evaluates and reports"]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.handover",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Exports or receives, and says what comes next.
+
+    Raises UserError: see `export` and `receive`, or a file that cannot be read or written.
+    """
+    parser = command_line.parser("handover", __doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     out = commands.add_parser("export", help="write models/source into a folder to hand over")
     out.add_argument("folder", type=Path, help="yet to be made")
@@ -88,12 +86,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ]
         else:
             lines = receive(chosen.folder, chosen.name)
-    except (OSError, UserError) as fault:
-        print(f"error: {fault}", file=sys.stderr)
-        return 1
+    except OSError as fault:
+        raise UserError(str(fault)) from None
     print("\n".join(lines))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    pipeline.stages.run(main, "interrupted: no folder was written or received")

@@ -7,22 +7,17 @@ also what PyTorch runs without this project. `python -m pipeline.predict VIDEO -
 `Predictor.load(FOLDER)` take it as it is.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
 import pipeline.stages
-from pipeline import paths
+from pipeline import command_line, paths
 from pipeline.model_export import folder
 
 
 def main() -> None:
     """Writes the folder and says what is in it."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.model_export",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line.parser("model_export", __doc__)
     parser.add_argument("folder", type=Path, help="yet to be made, or an earlier export")
     parser.add_argument("--model", type=Path, default=paths.ADAPTED_MODEL)
     parser.add_argument("--seed", type=int, help="only the model of this seed; all otherwise")
