@@ -208,35 +208,36 @@ class Adapt(Section):
     ]
 
 
+TwoBranches = Literal[
+    "source_only_late",
+    "target_supervised",
+    "adabn",
+    "cross_modal_contrastive",
+    "contrastive_modality_only",
+    "contrastive_domain_only",
+    "contrastive_without_head",
+    "contrastive_head_in_both",
+    "contrastive_same_windows",
+    "contrastive_with_pseudo_labels",
+    "contrastive_as_published",
+    "contrastive_literal",
+    "contrastive_adversarial",
+    "adversarial_adversarial",
+    "pseudo_labelling",
+    "mmd",
+    "adversarial",
+    "mm_sada",
+    "mm_sada_without_domain",
+]
+"""Methods whose network is RGB and flow apart until their logits: of features, or of frames."""
+
+
 class Joint(Section):
     """Training on labelled source and unlabelled target at once; a stage of its own."""
 
-    method: Literal[
-        "source_only_late",
-        "target_supervised",
-        "cross_modal_contrastive",
-        "contrastive_modality_only",
-        "contrastive_domain_only",
-        "contrastive_without_head",
-        "contrastive_head_in_both",
-        "contrastive_same_windows",
-        "contrastive_with_pseudo_labels",
-        "contrastive_as_published",
-        "contrastive_literal",
-        "contrastive_adversarial",
-        "adversarial_adversarial",
-        "pseudo_labelling",
-        "mmd",
-        "adversarial",
-        "mm_sada",
-        "mm_sada_without_domain",
-        "mcd",
-        "ta3n",
-        "sava",
-        "tcon",
-        "source_only_batch_norm",
-        "adabn",
-    ] = "cross_modal_contrastive"
+    method: Literal[TwoBranches, "mcd", "ta3n", "sava", "tcon", "source_only_batch_norm"] = (
+        "cross_modal_contrastive"
+    )
     lambda_: NonNegativeFloat | None = None  # weight of all but cross-entropy; None: the method's
     tau: PositiveFloat = 0.1  # temperature of contrastive losses
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.8  # of pseudo-labels' probability
@@ -248,29 +249,7 @@ class Joint(Section):
 class Finetune(Section):
     """Training of the two-stream backbone itself on frames and flow; a stage of its own."""
 
-    method: Literal[
-        "source_only_late",
-        "target_supervised",
-        "adabn",
-        "cross_modal_contrastive",
-        "contrastive_modality_only",
-        "contrastive_domain_only",
-        "contrastive_without_head",
-        "contrastive_head_in_both",
-        "contrastive_same_windows",
-        "contrastive_with_pseudo_labels",
-        "contrastive_as_published",
-        "contrastive_literal",
-        "contrastive_adversarial",
-        "adversarial_adversarial",
-        "pseudo_labelling",
-        "mmd",
-        "adversarial",
-        "mm_sada",
-        "mm_sada_without_domain",
-        "cleanadapt",
-        "cleanadapt_teacher",
-    ] = "cross_modal_contrastive"
+    method: Literal[TwoBranches, "cleanadapt", "cleanadapt_teacher"] = "cross_modal_contrastive"
     backbone: Literal["i3d", "i3d_nano"] = "i3d_nano"
     lambda_: NonNegativeFloat | None = None  # weight of all but cross-entropy; None: the method's
     tau: PositiveFloat = 0.1  # temperature of contrastive losses
@@ -333,7 +312,6 @@ class Params(Section):
     adapt: Adapt
     joint: Joint = Joint()
     finetune: Finetune = Finetune()
-
     pictures: Pictures = Pictures()
     evaluate: Evaluate
     retrieval: Retrieval = Retrieval()
