@@ -84,8 +84,7 @@ def test_another_lambda_runs_only_what_depends_on_it(workspace: Workspace) -> No
 
 def test_swapped_domains_reuse_the_features_of_both(workspace: Workspace) -> None:
     swap = ("-S", "task.source=street", "-S", "task.target=studio")
-    printed = workspace.run("dvc", "exp", "run", *swap)
-    assert stages_run(printed) == ["pretrain", *OF_A_TASK]
+    assert stages_run(workspace.run("dvc", "exp", "run", *swap, "pretrain")) == ["pretrain"]
 
 
 def test_a_misspelt_parameter_is_one_clear_line(workspace: Workspace) -> None:
@@ -146,10 +145,8 @@ def test_features_straight_from_the_videos_are_the_same_to_the_byte(workspace: W
     features = workspace.folder / "data/features"
     before = hashes(features)
     workspace.set_params(features={"stream": True})
-    assert videos_to_do(workspace.run("dvc", "repro")) == {
-        "features studio": 0,
-        "features street": 0,
-    }
+    streamed = workspace.run("dvc", "repro", "features@street")
+    assert videos_to_do(streamed) == {"features street": 0}
     assert hashes(features) == before
     for name in ("frames", "flow"):
         (shard,) = (workspace.folder / "data" / name / "street").glob("*.zip")
@@ -162,7 +159,7 @@ def test_features_straight_from_the_videos_are_the_same_to_the_byte(workspace: W
     assert hashes(features) == before
 
     workspace.set_params(features={"stream": False})
-    back = videos_to_do(workspace.run("dvc", "repro"))
+    back = videos_to_do(workspace.run("dvc", "repro", "features@street"))
     assert set(back.values()) <= {0}
     assert hashes(features) == before
 
@@ -282,7 +279,7 @@ def entries(workspace: Workspace, stage: str) -> int:
 def killed_in(workspace: Workspace, stage: str, victims: Victims) -> int:
     """Kills a `dvc repro` when a stage has finished some videos; returns how many it had."""
     with subprocess.Popen(
-        ["dvc", "repro", f"{stage}@street"],
+        ["dvc", "repro", "--single-item", f"{stage}@street"],
         cwd=workspace.folder,
         env=workspace.environment(),
         stdout=subprocess.DEVNULL,
@@ -311,6 +308,6 @@ def test_a_kill_loses_only_the_videos_in_work(
     workspace.run("dvc", "config", "--local", "cache.dir", str(tmp_path / "cache"))
     (project / "dvc.lock").unlink()
     done = killed_in(workspace, stage, victims)
-    printed = workspace.run("dvc", "repro", f"{stage}@street")
+    printed = workspace.run("dvc", "repro", "--single-item", f"{stage}@street")
     assert videos_to_do(printed)[f"{stage} street"] <= 18 - done
     assert hashes(published) == undisturbed

@@ -19,7 +19,7 @@ SMALL: dict[str, Any] = {
     "clips": {"segments": 2, "windows": 1, "frames": 8, "sampling": "spread"},
     "decode": {"size": 48, "resize": "squash"},
     "network": {"layers": 2, "dropout": 0.3},
-    "engine": {"workers": 2},
+    "engine": {"workers": 1},
 }
 
 

@@ -10,7 +10,7 @@ from workspace import ROOT, Workspace
 
 PAGE = (ROOT / "docs/team.md").read_text(encoding="utf-8")
 NEVER_SHARED = ("data/raw/", "data/frames/", "data/flow/")
-IN_GIT = "results/metrics.json"
+IN_GIT = ("results/metrics.json", "results/retrieval.json")
 
 
 def types(person: Workspace, line: str, *, check: bool = True, **blanks: str) -> str:
@@ -50,7 +50,7 @@ def _objects(person: Workspace, wanted: Callable[[str], bool]) -> dict[str, int]
         stages = yaml.safe_load((person.folder / lock).read_text())["stages"]
         outs = {out["path"]: out["md5"] for stage in stages.values() for out in stage["outs"]}
         for path, md5 in outs.items():
-            if path != IN_GIT and wanted(path):
+            if path not in IN_GIT and wanted(path):
                 found |= _parts(person, md5)
     return found
 
