@@ -29,6 +29,9 @@ class Terminal:
             environment = {**os.environ, "PYTHONPATH": str(adapted_model.ROOT)}
             os.execve(sys.executable, [sys.executable, "-m", *command], environment)
         termios.tcsetwinsize(self.master, (24, 120))
+        settings = termios.tcgetattr(self.master)
+        settings[3] |= termios.NOFLSH  # Ctrl-C would throw away what nobody has read yet
+        termios.tcsetattr(self.master, termios.TCSANOW, settings)
         self.shown = b""
         os.set_blocking(self.master, False)
 
