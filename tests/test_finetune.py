@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -25,12 +26,13 @@ from torch import Tensor
 from pipeline.backbones.i3d import I3D
 from pipeline.errors import UserError
 from pipeline.finetune import survey
-from pipeline.finetune.domain_norm import DomainNorm, with_one_domain
+from pipeline.finetune.domain_norm import DomainNorm, know_source_alone, with_one_domain
 from pipeline.finetune.network import TwoStream
-from pipeline.finetune.run import Known, Step
+from pipeline.finetune.run import Known, Run, Step
 from pipeline.finetune.training import adapt, normalised_as, train_jointly
 from pipeline.joint import JointBatch, JointData
 from pipeline.joint.method import Domain
+from pipeline.methods.unpaired import Unpaired
 from pipeline.model import Model
 from pipeline.noise import Noise
 
@@ -94,7 +96,32 @@ def test_a_source_free_method_sees_the_target_alone(name: str, tmp_path: Path) -
     assert all(0 < row["kept"] <= 1 for row in run.rows)
 
 
-def test_a_source_free_method_begins_with_the_sources_statistics(tmp_path: Path) -> None:
+@pytest.mark.parametrize("statistics", ["own", "stored"])
+def test_the_first_pseudo_labels_know_the_targets_statistics_if_training_does(
+    statistics: Literal["own", "stored"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, method, began = both(tmp_path), source_free("cleanadapt"), list[dict[str, Tensor]]()
+    settings = replace(MOVING, epochs=1, statistics=statistics)
+    run = Run(network(), {}, settings, 0, {"target": data.target}, "independent")
+
+    begin = type(method).begin
+
+    def seen(self: Unpaired, *given: Any) -> Any:
+        began.append(given[-1])
+        return begin(self, *given)
+
+    monkeypatch.setattr(type(method), "begin", seen)
+    adapt(run, data.target, method, note)
+    expected = network()
+    if statistics == "own":
+        survey.learn_statistics(expected, data.target, settings.batch_size, 0)
+        assert not weights(expected).equal(weights(network()))
+    else:
+        know_source_alone(expected)
+    assert all(began[0][name].equal(value) for name, value in expected.state_dict().items())
+
+
+def test_a_source_free_method_knows_nothing_of_an_earlier_target(tmp_path: Path) -> None:
     data, ends = both(tmp_path), []
     for other in (0.0, 1.0):
         run = source_free_run(data)

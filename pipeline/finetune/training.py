@@ -77,7 +77,7 @@ def adapt(run: Run, target: Videos, method: Unpaired, after_epoch: AfterEpoch) -
     """
     _require(target)
     if run.epoch == 0:
-        know_source_alone(run.network)
+        _know_target(run, target)
         found, words = _words(run.network, target, run.settings.workers)
         start = {name: value.clone() for name, value in run.network.state_dict().items()}
         run.state = method.begin(words, found, start)
@@ -97,6 +97,17 @@ def normalised_as(method: JointMethod) -> Domain:
     """Whose statistics normalise the target's test clips: its own, if any training clip was its."""
     adapted = method.batch_norm and method.statistics == "target"
     return "target" if method.sees_target or adapted else "source"
+
+
+def _know_target(run: Run, target: Videos) -> None:
+    """Gives a source model the target's statistics, if its training clips are normalised by theirs.
+
+    Running averages that began with the source's would lag behind the clips' own for an epoch or
+    more, and pseudo-labels come of a mixture that no weights were trained for.
+    """
+    know_source_alone(run.network)
+    if run.settings.statistics == "own":
+        survey.learn_statistics(run.network, target, run.settings.batch_size, run.settings.workers)
 
 
 def _of_memory(method: Unpaired, memory: Memory) -> Callable[..., dict[str, Tensor]]:
