@@ -121,10 +121,14 @@ def test_the_first_pseudo_labels_know_the_targets_statistics_if_training_does(
     assert all(began[0][name].equal(value) for name, value in expected.state_dict().items())
 
 
-def test_a_source_free_method_knows_nothing_of_an_earlier_target(tmp_path: Path) -> None:
+@pytest.mark.parametrize("statistics", ["own", "stored"])
+def test_a_source_free_method_knows_nothing_of_an_earlier_target(
+    statistics: Literal["own", "stored"], tmp_path: Path
+) -> None:
     data, ends = both(tmp_path), []
     for other in (0.0, 1.0):
-        run = source_free_run(data)
+        settings = replace(MOVING, statistics=statistics)
+        run = Run(network(), {}, settings, 0, {"target": data.target}, "independent")
         for module in run.network.modules():
             if isinstance(module, DomainNorm):
                 module.target.add_(other)

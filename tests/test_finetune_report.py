@@ -53,11 +53,13 @@ def test_the_accuracy_is_that_of_the_last_evaluations_and_the_rest_of_the_last_e
 
 
 def test_a_prediction_is_told_with_its_class_and_how_surely() -> None:
-    said = Predictions({3: torch.tensor([[0.0, 0], [0, torch.tensor(3.0).log()]])})
-    rows = measured.rows(said, ["a.mp4", "b.mp4"], torch.tensor([1, 1]), ["run", "wave"])
+    said = Predictions({3: torch.tensor([[1.0, 1], [1, 3], [3, 1]]).log()})
+    keys, labels = ["a.mp4", "b.mp4", "c.mp4"], torch.tensor([1, 1, 0])
+    rows = measured.rows(said, keys, labels, ["run", "wave"])
     assert rows == [
         {"seed": 3, "key": "a.mp4", "actual": "wave", "predicted": "run", "confidence": 0.5},
         {"seed": 3, "key": "b.mp4", "actual": "wave", "predicted": "wave", "confidence": 0.75},
+        {"seed": 3, "key": "c.mp4", "actual": "run", "predicted": "run", "confidence": 0.75},
     ]
 
 
