@@ -22,6 +22,19 @@ class Form(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
+class Accuracies(Form):
+    """What is measured on labelled test videos, over the seeds."""
+
+    accuracy: Share
+    accuracy_sd: float | None
+    accuracy_low: Share
+    accuracy_high: Share
+    mean_class_accuracy: Share
+    calibration_error: Share
+    seeds: Annotated[dict[str, Share], Field(min_length=1)]
+    per_class: dict[str, Share]
+
+
 class Row(BaseModel):
     """What a row of a table must hold at least; its cells are text."""
 
@@ -44,7 +57,7 @@ def json_file(path: Path, form: type[Form]) -> Mapping[str, Any]:
             raise ValueError(f"tables in tables, more than {DEEPEST} deep")
     except FileNotFoundError:
         raise UserError(
-            f"{path}: no such file; `dvc repro` makes it, `dvc pull` fetches it"
+            f"{path}: no such file; run the stage that makes it, or `dvc pull` it"
         ) from None
     except (OSError, RecursionError, ValueError) as fault:
         raise UserError(f"{path}: not JSON ({fault}); {AGAIN}") from None

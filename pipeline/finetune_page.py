@@ -8,7 +8,7 @@ from markupsafe import Markup
 from pydantic import Field
 
 from pipeline import html, paths, plots
-from pipeline.checked_files import AGAIN, Form, Row, Share, json_file, log, table
+from pipeline.checked_files import AGAIN, Accuracies, Form, Row, Share, json_file, log, table
 from pipeline.doubts import Rows
 from pipeline.errors import UserError
 from pipeline.figures import curves
@@ -42,15 +42,8 @@ class _Metrics(Form):
     evaluations: Annotated[int, Field(ge=1)]
 
 
-class _Measured(_Metrics):
-    accuracy: Share
-    accuracy_sd: float | None
-    accuracy_low: Share
-    accuracy_high: Share
-    mean_class_accuracy: Share
-    calibration_error: Share
-    seeds: Annotated[dict[str, Share], Field(min_length=1)]
-    per_class: dict[str, Share]
+class _Measured(_Metrics, Accuracies):
+    """Where test videos have labels."""
 
 
 class _Predicted(Row):

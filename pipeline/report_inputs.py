@@ -12,7 +12,17 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, FiniteFloat
 
 from pipeline import params, paths, relations
-from pipeline.checked_files import AGAIN, Form, Row, Share, json_file, log, require, table
+from pipeline.checked_files import (
+    AGAIN,
+    Accuracies,
+    Form,
+    Row,
+    Share,
+    json_file,
+    log,
+    require,
+    table,
+)
 from pipeline.doubts import Rows
 from pipeline.errors import UserError
 from pipeline.pictures import Pictures
@@ -58,16 +68,8 @@ class _Unmeasured(Form):
     label_free: _LabelFree
 
 
-class _Measured(_Unmeasured):
-    accuracy: Share
-    accuracy_sd: float | None
-    accuracy_low: Share
-    accuracy_high: Share
-    mean_class_accuracy: Share
-    calibration_error: Share
+class _Measured(_Unmeasured, Accuracies):
     calibrated_error: Share | None
-    seeds: Annotated[dict[str, Share], Field(min_length=1)]
-    per_class: dict[str, Share]
 
 
 class _MeasuredOverEpochs(_Measured):
