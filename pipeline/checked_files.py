@@ -57,7 +57,7 @@ def json_file(path: Path, form: type[Form]) -> Mapping[str, Any]:
             raise ValueError(f"tables in tables, more than {DEEPEST} deep")
     except FileNotFoundError:
         raise UserError(
-            f"{path}: no such file; run the stage that makes it, or `dvc pull` it"
+            f"{path}: no such file; `dvc repro` of its stage makes it, `dvc pull` fetches it"
         ) from None
     except (OSError, RecursionError, ValueError) as fault:
         raise UserError(f"{path}: not JSON ({fault}); {AGAIN}") from None
